@@ -1,0 +1,52 @@
+"""Which session a request belongs to.
+
+A session belongs to its context (ContextVar), so two tasks or threads with two cassettes never mix.
+A thread that carries no context, or a stale one, uses the innermost session that is active anywhere
+in the process: nothing slips to the network because it ran in a pool.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_mine: ContextVar[Session | None] = ContextVar("booktest_cassettes_session", default=None)
+_stack: list[Session] = []
+_lock = threading.Lock()
+
+
+def current() -> Session | None:
+    """The session that owns what happens here and now, or ``None``."""
+    if not _stack:
+        return None
+    session = _mine.get()
+    if session is not None and session in _stack:
+        return session
+    try:
+        return _stack[-1]
+    except IndexError:  # another thread left its cassette since the check above
+        return None
+
+
+@contextmanager
+def activated(session: Session) -> Iterator[None]:
+    """Make ``session`` the current one of this context, and the innermost of the process."""
+    token = _mine.set(session)
+    with _lock:
+        _stack.append(session)
+    try:
+        yield
+    finally:
+        with _lock:
+            # The last occurrence: another thread may have pushed its own above ours meanwhile.
+            for index in range(len(_stack) - 1, -1, -1):
+                if _stack[index] is session:
+                    del _stack[index]
+                    break
+        _mine.reset(token)

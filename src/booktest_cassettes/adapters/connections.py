@@ -1,0 +1,75 @@
+"""http.client and everything built on it: urllib, urllib3, requests, botocore, httplib2 (kind ``http``).
+
+One patch, made once: constructing a connection while a cassette is active gives vcrpy's stand-in for
+it (see ``vcr.py``), whatever the subclass and however the class was imported. Without an active
+cassette the real class comes out, untouched (ADR-0002).
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+from ..active import current
+from ..errors import UnhandledRequest
+
+_real = threading.local()
+
+
+class Interceptor:
+    """Marks connections that ask the current session before they touch the network."""
+
+
+@contextmanager
+def real_connections() -> Iterator[None]:
+    """Within it, this thread makes and uses real connections."""
+    depth = getattr(_real, "depth", 0)
+    _real.depth = depth + 1
+    try:
+        yield
+    finally:
+        _real.depth = depth
+
+
+def wants_interceptor() -> bool:
+    """Whether a connection made here and now belongs to a cassette."""
+    return current() is not None and not getattr(_real, "depth", 0)
+
+
+def install() -> None:
+    """Patch http.client, once."""
+    http.client.HTTPConnection.__new__ = staticmethod(_new)  # type: ignore[method-assign]
+    http.client.HTTPConnection.putrequest = _watched(  # type: ignore[method-assign]
+        http.client.HTTPConnection.putrequest
+    )
+
+
+def _new(cls: type, *_args: Any, **_options: Any) -> Any:
+    if not wants_interceptor():
+        return object.__new__(cls)
+    from .vcr import stand_in_class
+
+    return object.__new__(stand_in_class(cls))
+
+
+def _watched(putrequest: Any) -> Any:
+    """A connection opened before the cassette is real, and cannot become a stand-in: refuse it."""
+
+    @wraps(putrequest)
+    def watched(connection: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
+        session = current() if wants_interceptor() else None
+        if session is not None and session.strict and not session.settings.allows_host(connection.host):
+            raise session.refuse(
+                UnhandledRequest(
+                    f"{session.test_id}: {method} {url} on a connection to {connection.host} that was made"
+                    " before the cassette began",
+                    hint="make the http.client connection inside the cassette",
+                )
+            )
+        return putrequest(connection, method, url, *args, **options)
+
+    return watched

@@ -1,0 +1,96 @@
+"""For people who keep their own ``vcr.VCR``: vcrpy's persister protocol over blobs (kind ``http``).
+
+The cassette path becomes the id. Loading gives the approved recording; saving stages one, to be
+approved like any other. What vcrpy would take for an empty cassette (a missing or corrupt blob) is an
+error here: vcrpy would record over it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from vcr.persisters.filesystem import CassetteNotFoundError
+from vcr.request import Request as VcrRequest
+
+from ..digest import BlobKey, Digest, Kind
+from ..errors import RecordingRefused, UsageError
+from ..options import Options, resolve
+from ..project import Project
+from ..recording import codec
+from ..recording.model import Failure, Interaction
+from ..runner import project_at, running
+from ..store.pending import Change, Pending
+from .vcr import model_request
+from .vcr_clients import model_response, vcr_response
+
+
+class BlobPersister:
+    """vcrpy's persister interface."""
+
+    def load_cassette(self, cassette_path: Any, serializer: Any) -> tuple[list[Any], list[Any]]:  # noqa: ARG002
+        """Requests and responses of the approved recording.
+
+        Raises
+        ------
+        CassetteNotFoundError
+            vcrpy's own, when nothing was ever approved under this id: its record modes decide.
+        BlobMissing, BlobCorrupt
+            When something was approved and cannot be had.
+        """
+        project, test_id = _place(cassette_path)
+        digest = project.manifest.entries.get(test_id, {}).get(Kind.HTTP)
+        if digest is None:
+            raise CassetteNotFoundError(f"{test_id}: no approved http snapshot")
+        data = project.approved(test_id, Kind.HTTP, digest)
+        items = codec.load_interactions(data, name=f"{test_id} (http)")
+        pairs = [_pair(item, test_id) for item in items]
+        return [request for request, _ in pairs], [response for _, response in pairs]
+
+    def save_cassette(self, cassette_path: Any, cassette_dict: dict[str, Any], serializer: Any) -> None:  # noqa: ARG002
+        """Stage a recording for review.
+
+        Raises
+        ------
+        RecordingRefused
+            In CI.
+        """
+        project, test_id = _place(cassette_path)
+        if project.config.ci:
+            raise RecordingRefused(
+                f"{test_id}: vcrpy recorded new traffic, but CI only replays approved snapshots",
+                hint="record on your own machine, or use record_mode='none'",
+            )
+        cleaner = resolve(project.config, Options()).cleaner
+        pairs = zip(cassette_dict["requests"], cassette_dict["responses"], strict=True)
+        items = [
+            cleaner.interaction(
+                Interaction(cleaner.request(model_request(request)), model_response(response))
+            )
+            for request, response in pairs
+        ]
+        data = codec.dump_interactions(Kind.HTTP, items)
+        digest = Digest.of(data)
+        base = project.manifest.entries.get(test_id, {}).get(Kind.HTTP)
+        if digest == base:
+            project.pending.remove(test_id)
+            return
+        project.prepare_cache()
+        project.staging.put(BlobKey(Kind.HTTP, digest), data)
+        project.pending.save(Pending(test_id, {Kind.HTTP: Change(base, digest)}))
+
+
+def _place(cassette_path: Any) -> tuple[Project, str]:
+    runner = running()
+    project = runner.project() if runner else project_at(Path.cwd())
+    path = Path.cwd() / os.fspath(cassette_path)
+    return project, Path(os.path.relpath(path, project.config.root)).as_posix()
+
+
+def _pair(item: Interaction, test_id: str) -> tuple[VcrRequest, dict[str, Any]]:
+    if isinstance(item.outcome, Failure):
+        raise UsageError(f"{test_id}: holds a recorded {item.outcome.type}, which vcrpy cannot replay")
+    request = item.request
+    headers = dict(request.headers)
+    return VcrRequest(request.method, request.url, request.body or None, headers), vcr_response(item.outcome)

@@ -1,0 +1,129 @@
+"""httpx and httpx2, sync and async, through a respx mocker of ours (kind ``httpx``).
+
+respx's mocker patches the transports of both libraries once; instead of routing requests one route
+after the other it asks the current session, which looks them up in constant time. Requests are
+forwarded to the client's own transport while recording, so its TLS, proxies and HTTP/2 stay its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from functools import wraps
+from typing import Any, ClassVar
+
+from respx.mocks import Mocker
+
+from ..digest import Kind
+from ..errors import CassetteError
+from ..recording.model import Failure, Interaction, Request
+from ..session import Session
+from .failures import exception_of, failure_of
+from .serving import session_for
+from .streams import Recording, library_of, served_response, stream_classes
+
+_METHODS = {"HTTPTransport": "handle_request", "AsyncHTTPTransport": "handle_async_request"}
+
+
+class CassetteMocker(Mocker):
+    """respx's patching machinery, pointed at the transports instead of at httpcore."""
+
+    name = "booktest-cassettes"
+    targets: ClassVar[list[str]] = []
+    target_methods: ClassVar[list[str]] = list(_METHODS.values())
+
+    @classmethod
+    def mock(cls, spec: Any) -> Any:
+        """The replacement for one transport method (respx calls this when it patches)."""
+        return _async_handler(spec) if inspect.iscoroutinefunction(spec) else _sync_handler(spec)
+
+
+def install(module: str) -> None:
+    """Patch the transports of ``httpx`` or ``httpx2``, and check that it took.
+
+    Raises
+    ------
+    CassetteError
+        When a transport is not patched: respx passes over what it cannot find, we must not.
+    """
+    patched, CassetteMocker._patches = CassetteMocker._patches, []  # start() patches only when nothing is
+    CassetteMocker.targets = [f"{module}.{name}" for name in _METHODS]
+    CassetteMocker.start()
+    CassetteMocker._patches += patched
+    for name, method in _METHODS.items():
+        if not hasattr(getattr(getattr(sys.modules[module], name), method), "cassette_original"):
+            raise CassetteError(
+                f"cannot intercept {module}.{name}.{method}: this version of {module} is unknown"
+            )
+
+
+def _sync_handler(original: Any) -> Any:
+    @wraps(original)
+    def handle_request(transport: Any, request: Any) -> Any:
+        session = session_for(str(request.url))
+        if session is None:
+            return original(transport, request)
+        request.read()
+        clean, item = _look_up(session, request)
+        if item is not None:
+            return _serve(session, clean, request, item)
+        recording = Recording(session, clean, request)
+        try:
+            response = original(transport, request)
+        except Exception as error:
+            recording.failed(failure_of(error))
+            raise
+        except BaseException:
+            recording.drop()
+            raise
+        return recording.wrap(response)
+
+    handle_request.cassette_original = original  # type: ignore[attr-defined]
+    return handle_request
+
+
+def _async_handler(original: Any) -> Any:
+    @wraps(original)
+    async def handle_async_request(transport: Any, request: Any) -> Any:
+        session = session_for(str(request.url))
+        if session is None:
+            return await original(transport, request)
+        await request.aread()
+        clean, item = _look_up(session, request)
+        if item is not None:
+            return _serve(session, clean, request, item)
+        recording = Recording(session, clean, request)
+        try:
+            response = await original(transport, request)
+        except Exception as error:
+            recording.failed(failure_of(error))
+            raise
+        except BaseException:
+            recording.drop()
+            raise
+        return recording.wrap(response)
+
+    handle_async_request.cassette_original = original  # type: ignore[attr-defined]
+    return handle_async_request
+
+
+def _look_up(session: Session, request: Any) -> tuple[Request, Interaction | None]:
+    """The clean request and its recorded interaction; a miss in strict replay raises."""
+    traffic = session.traffic[Kind.HTTPX]
+    clean = traffic.clean(_model_request(request))
+    item = traffic.play(clean)
+    if item is None and session.strict:
+        raise session.miss(Kind.HTTPX, clean)
+    return clean, item
+
+
+def _serve(session: Session, clean: Request, request: Any, item: Interaction) -> Any:
+    library = library_of(type(request))
+    if isinstance(item.outcome, Failure):
+        raise exception_of(item.outcome)
+    return served_response(library, stream_classes(library), session, clean, item.outcome)
+
+
+def _model_request(request: Any) -> Request:
+    headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw)
+    return Request(request.method, str(request.url), headers, request.content)

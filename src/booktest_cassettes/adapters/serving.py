@@ -1,0 +1,66 @@
+"""What every HTTP adapter does alike: whose request it is, and how an outcome is served."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..active import current
+from ..errors import CassetteError, UnhandledRequest
+from ..recording.bodies import pieces
+from ..recording.model import Headers, Request, Response, header
+from ..session import Session
+
+_BODILESS = frozenset({204, 304})
+
+
+def session_for(url: str) -> Session | None:
+    """The session that a request to this URL belongs to, or ``None``: it is none of our business."""
+    session = current()
+    if session is None or session.settings.leaves_alone(url):
+        return None
+    return session
+
+
+def kept(session: Session, response: Response) -> Response:
+    """A recorded response as the session's settings keep it."""
+    return response if session.settings.exact_chunks else replace(response, splits=())
+
+
+def wire_pieces(response: Response) -> list[bytes]:
+    """The body as it is delivered, see :func:`recording.bodies.pieces`."""
+    return pieces(response.body, header(response.headers, "content-type"), response.splits)
+
+
+def has_body(method: str, response: Response) -> bool:
+    """Whether HTTP lets this answer have a body (RFC 9110, 6.4.1)."""
+    return method.upper() != "HEAD" and response.status not in _BODILESS and response.status >= 200
+
+
+def served_headers(method: str, response: Response, length: int) -> Headers:
+    """The recorded headers, with a Content-Length that is true for the bytes served.
+
+    It only differs from the recorded one where a body was compressed again by another zlib than the
+    server's, or changed by redaction.
+    """
+    if response.cut or response.error or not has_body(method, response):
+        return response.headers
+    return tuple(
+        (name, str(length)) if name.lower() == "content-length" else (name, value)
+        for name, value in response.headers
+    )
+
+
+def read_too_far(session: Session, request: Request) -> Callable[[], CassetteError]:
+    """What reading past the end of a cut recording raises."""
+
+    def error() -> CassetteError:
+        return session.refuse(
+            UnhandledRequest(
+                f"{session.test_id}: {request.method} {request.url}: the answer is read further than it was"
+                " when it was recorded",
+                hint=session.command,
+            )
+        )
+
+    return error

@@ -1,0 +1,175 @@
+"""Bodies of httpx and httpx2: recorded while the client reads them, replayed in their pieces."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ..digest import Kind
+from ..recording.bodies import Body
+from ..recording.model import Failure, Request, Response, header
+from ..session import Session
+from .failures import exception_of, failure_of
+from .serving import has_body, kept, read_too_far, served_headers, wire_pieces
+
+
+@cache
+def stream_classes(library: Any) -> Any:
+    """A byte stream that httpx and respx read lazily: their own ByteStream would be read at once."""
+
+    class Pieces(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, parts: list[bytes], at_end: Callable[[], Exception] | None) -> None:
+            self._parts = parts
+            self._at_end = at_end
+
+        def __iter__(self) -> Iterator[bytes]:
+            yield from self._parts
+            if self._at_end is not None:
+                raise self._at_end()
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for part in self._parts:
+                yield part
+            if self._at_end is not None:
+                raise self._at_end()
+
+    return Pieces
+
+
+def served_response(
+    library: Any, stream_class: Any, session: Session, request: Request, recorded: Response
+) -> Any:
+    """A recorded response as a transport would return it."""
+    parts = wire_pieces(recorded) if has_body(request.method, recorded) else []
+    headers = served_headers(request.method, recorded, sum(map(len, parts)))
+    return library.Response(
+        recorded.status,
+        headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
+        stream=stream_class(parts, _at_end(session, request, recorded)),
+        extensions={
+            "http_version": recorded.http_version.encode("ascii"),
+            "reason_phrase": recorded.reason.encode("latin-1"),
+        },
+    )
+
+
+def _at_end(session: Session, request: Request, recorded: Response) -> Callable[[], Exception] | None:
+    if recorded.cut:
+        return read_too_far(session, request)
+    if recorded.error is None:
+        return None
+    error = recorded.error
+    return lambda: exception_of(error)
+
+
+class Recording:
+    """One response on its way to the client."""
+
+    def __init__(self, session: Session, clean: Request, request: Any) -> None:
+        self.session = session
+        self.method = request.method
+        self.traffic = session.traffic[Kind.HTTPX]
+        self.slot = self.traffic.record(clean)
+        self.parts: list[bytes] = []
+        self.response: Any = None
+        self.ended = False
+
+    def drop(self) -> None:
+        """Cancelled before an answer: nothing to keep."""
+        self.traffic.drop(self.slot)
+
+    def failed(self, failure: Failure) -> None:
+        """The transport raised instead of answering."""
+        self.slot.finish(failure)
+
+    def wrap(self, response: Any) -> Any:
+        """Put this recording between the response and its stream."""
+        self.response = response
+        self.stream = response.stream
+        response.stream = _recording_stream(library_of(type(response)))(self)
+        self.slot.unfinished = self.outcome
+        return response
+
+    def done(self, failure: Failure | None = None) -> None:
+        """The client will read no more."""
+        self.slot.finish(self.outcome(failure))
+
+    def outcome(self, failure: Failure | None = None) -> Response:
+        """The response as far as it was read."""
+        raw = self.response.headers.raw
+        headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
+        extensions = self.response.extensions
+        version = extensions.get("http_version", b"HTTP/1.1").decode("ascii", "replace")
+        recorded = Response(
+            status=self.response.status_code,
+            reason=extensions.get("reason_phrase", b"").decode("latin-1"),
+            http_version=version,
+            headers=headers,
+            body=Body.from_wire(b"".join(self.parts), header(headers, "content-encoding")),
+            splits=tuple(self._splits()),
+            error=failure,
+        )
+        cut = (
+            failure is None
+            and not self.ended
+            and has_body(self.method, recorded)
+            and not self._whole(headers)
+        )
+        return kept(self.session, replace(recorded, cut=cut))
+
+    def _whole(self, headers: tuple[tuple[str, str], ...]) -> bool:
+        length = header(headers, "content-length")
+        return length.isdigit() and sum(map(len, self.parts)) >= int(length)
+
+    def _splits(self) -> Iterator[int]:
+        position = 0
+        for part in self.parts[:-1]:
+            position += len(part)
+            yield position
+
+
+def library_of(message_class: type) -> Any:
+    """``httpx`` or ``httpx2``, whichever a request or response is from."""
+    return sys.modules[message_class.__module__.partition(".")[0]]
+
+
+@cache
+def _recording_stream(library: Any) -> Any:
+    class Tee(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
+        def __init__(self, recording: Recording) -> None:
+            self._recording = recording
+
+        def __iter__(self) -> Iterator[bytes]:
+            recording = self._recording
+            try:
+                for part in recording.stream:
+                    recording.parts.append(part)
+                    yield part
+                recording.ended = True
+            except Exception as error:
+                recording.done(failure_of(error))
+                raise
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            recording = self._recording
+            try:
+                async for part in recording.stream:
+                    recording.parts.append(part)
+                    yield part
+                recording.ended = True
+            except Exception as error:
+                recording.done(failure_of(error))
+                raise
+
+        def close(self) -> None:
+            self._recording.stream.close()
+            self._recording.done()
+
+        async def aclose(self) -> None:
+            await self._recording.stream.aclose()
+            self._recording.done()
+
+    return Tee

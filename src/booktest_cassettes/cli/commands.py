@@ -1,0 +1,201 @@
+"""Commands: words on top of ``workflow``; each does one thing and prints what it did."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+from ..errors import UsageError
+from ..modes import RecordMode
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..store.pending import Pending
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(context_settings=_CONTEXT)
+@click.version_option(__version__, prog_name="booktest-cassettes")
+@click.option(
+    "--storage-mode",
+    type=click.Choice(["auto", "git", "dvc", "dvc-manifest", "dvc-pointers"]),
+    help="Where approved snapshots live, for this command.",
+)
+@click.pass_context
+def group(context: click.Context, storage_mode: str | None) -> None:
+    """Record what tests exchange with the world, review it, replay it strictly."""
+    context.obj = {"storage_mode": storage_mode}
+
+
+def _project(context: click.Context) -> Project:
+    from ..project import Project
+
+    return Project.open(Path.cwd(), context.obj)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--record",
+    "mode",
+    type=click.Choice([mode.value for mode in RecordMode]),
+    help="Record mode for this run.",
+)
+@click.option("-s", "mode", flag_value="new_episodes", help="Record what is missing (new_episodes).")
+@click.option("-S", "mode", flag_value="rewrite", help="Record everything anew (rewrite).")
+@click.option("--storage-mode", "storage", help="As the option of the same name before the command.")
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(context: click.Context, mode: str | None, storage: str | None, pytest_args: tuple[str, ...]) -> None:
+    """Run pytest; record to staging what has no approved snapshot.
+
+    Everything after -- goes to pytest: booktest-cassettes run -S -- tests/test_api.py -k users
+    """
+    environment = dict(os.environ)
+    if mode:
+        environment["BOOKTEST_RECORD_MODE"] = mode
+    if storage or context.obj["storage_mode"]:
+        environment["BOOKTEST_STORAGE_MODE"] = storage or context.obj["storage_mode"]
+    _refuse_recording_in_ci(mode)
+    done = subprocess.run([sys.executable, "-m", "pytest", *pytest_args], env=environment, check=False)
+    context.exit(done.returncode)
+
+
+def _refuse_recording_in_ci(mode: str | None) -> None:
+    from ..options import record_mode
+    from ..project import Project
+
+    record_mode(Project.open(Path.cwd(), {"record_mode": mode}).config)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--ci", is_flag=True, help="Fail when a snapshot is pending (3) or lost (4).")
+@click.pass_context
+def status(context: click.Context, as_json: bool, ci: bool) -> None:
+    """Show what is approved, what waits for review and what is missing."""
+    from ..workflow import status as workflow
+
+    found = workflow.read(_project(context))
+    if as_json:
+        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+    else:
+        click.echo(f"storage: {found.storage} ({found.root})")
+        if found.notice:
+            click.echo(found.notice)
+        click.echo(f"approved: {_count(found.snapshots, 'snapshot')} of {_count(found.tests, 'test')}")
+        _print_pending(found.pending)
+        for test_id, key in found.missing:
+            click.echo(f"lost: {test_id} {key.kind.value} {key.digest}")
+        if found.pending:
+            click.echo(
+                "next: booktest-cassettes show TEST, then approve --all (or approve TEST, reject TEST)"
+            )
+    context.exit(found.exit_code if ci else 0)
+
+
+def _print_pending(pending: tuple[Pending, ...]) -> None:
+    click.echo(f"pending review: {_count(len(pending), 'test')}")
+    for record in pending:
+        kinds = [
+            f"{kind.value} {'new' if not change.base else 'updated' if change.staged else 'gone'}"
+            for kind, change in sorted(record.changes.items())
+        ]
+        click.echo(f"  {record.test_id}  ({', '.join(kinds)})")
+
+
+@click.command()
+@click.argument("patterns", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Everything that waits for review.")
+@click.option("--allow-secrets", is_flag=True, help="Approve what still looks like a credential.")
+@click.option("-m", "--message", help="Message of the commit (with commit_on_approve).")
+@click.pass_context
+def approve(
+    context: click.Context,
+    patterns: tuple[str, ...],
+    everything: bool,
+    allow_secrets: bool,
+    message: str | None,
+) -> None:
+    """Approve recordings: TEST ids, files, directories or globs."""
+    from ..workflow import approve as workflow
+
+    project = _project(context)
+    _check_choice(patterns, everything)
+    plan = workflow.plan(project, patterns, allow_secrets=allow_secrets)
+    paths = workflow.execute(project, plan)
+    lines = sum(len(pending.changes) for pending in plan.pending)
+    click.echo(f"approved: {_count(lines, 'snapshot')} of {_count(len(plan.pending), 'test')}")
+    if plan.pending and project.config.commit_on_approve:
+        from ..workflow.commit import commit
+
+        commit(project.config.root, paths, message or f"Approve {_count(lines, 'snapshot')}")
+        click.echo("committed")
+    elif plan.pending:
+        click.echo(
+            f"next: git add {project.relative(project.config.manifest)}"
+            f" {project.relative(project.config.snapshots_dir)} && git commit"
+        )
+
+
+@click.command()
+@click.argument("patterns", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Everything that waits for review.")
+@click.pass_context
+def reject(context: click.Context, patterns: tuple[str, ...], everything: bool) -> None:
+    """Forget recordings that wait for review; what is approved stays."""
+    from ..workflow import approve as workflow
+
+    _check_choice(patterns, everything)
+    chosen = workflow.reject(_project(context), patterns)
+    click.echo(f"rejected: {_count(len(chosen), 'test')}")
+
+
+def _check_choice(patterns: tuple[str, ...], everything: bool) -> None:
+    if bool(patterns) == everything:
+        raise UsageError(
+            "say which tests, or --all" if not everything else "either tests or --all, not both",
+            hint="booktest-cassettes status lists what waits for review",
+        )
+
+
+@click.command()
+@click.argument("test")
+@click.option("--kind", type=click.Choice(["env", "func", "http", "httpx"]), help="Only this kind.")
+@click.option("--approved", is_flag=True, help="The approved snapshot, even where a newer one is pending.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_context
+def show(context: click.Context, test: str, kind: str | None, approved: bool, as_json: bool) -> None:
+    """Show a test's snapshots: the pending ones where there are, else the approved."""
+    from ..workflow import show as workflow
+
+    project = _project(context)
+    test_id = workflow.resolve_id(project, test)
+    blobs = workflow.snapshots(project, test_id, pending=not approved)
+    if kind:
+        blobs = {found: data for found, data in blobs.items() if found.value == kind}
+    if as_json:
+        click.echo(json.dumps(workflow.as_json(blobs), indent=2, ensure_ascii=False))
+        return
+    for line in workflow.render(test_id, blobs):
+        click.echo(line)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _register(*commands: Any) -> None:
+    for command in commands:
+        group.add_command(command)
+    group.add_command(run, "test")  # the seeds' spelling
+
+
+_register(run, status, approve, reject, show)

@@ -1,0 +1,230 @@
+"""The pytest plugin: a marker, a fixture, an option and a summary; no conftest needed.
+
+Importing it costs next to nothing: everything else is loaded by the first test that has a cassette.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .. import runner
+from ..errors import CassetteError
+from ..modes import RecordMode
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..session import Result, Session
+    from ..use import Run
+    from .tally import Tally
+
+
+_SENT = "booktest_cassettes"
+
+
+class PytestRunner:
+    """This pytest session, as cassettes see it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.item: pytest.Item | None = None
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What this process counted, and what workers sent."""
+        from .tally import Tally
+
+        return Tally()
+
+    @cached_property
+    def _project(self) -> Project:
+        from ..project import Project
+
+        project = Project.open(self.config.rootpath, {"record_mode": self.config.getoption("--cassettes")})
+        if project.notice:
+            self.tally.notices.add(project.notice)
+        return project
+
+    def project(self) -> Project:
+        """See Runner."""
+        return self._project
+
+    def item_id(self, item: pytest.Item) -> str:
+        """The manifest's id of a collected test."""
+        return self.project().test_id(self.config.rootpath, item.nodeid)
+
+    def test_id(self, function: Callable[..., Any] | None) -> str | None:
+        """See Runner."""
+        item = self.item
+        if item is None or (function is not None and not _is_body(item, function)):
+            return None
+        return self.item_id(item)
+
+    def report(self, session: Session, results: Sequence[Result]) -> None:
+        """See Runner."""
+        tally = self.tally
+        states = {result.kind.value: result.state for result in results if result.state != "MISSING"}
+        if states:
+            tally.states[session.test_id] = states
+        tally.problems(session.test_id, session.problems)
+        unused = session.unused() if session.strict and session.settings.unused != "ignore" else []
+        if unused and not any(result.state == "FAIL" for result in results):
+            tally.unused[session.test_id] = len(unused)
+
+
+def _is_body(item: pytest.Item, function: Callable[..., Any]) -> bool:
+    name = getattr(item, "originalname", None) or item.name
+    return bool(function.__name__ == name)
+
+
+_RUNNER = pytest.StashKey[PytestRunner]()
+_RUN: pytest.StashKey[Run] = pytest.StashKey()
+_PASSED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--cassettes=MODE``."""
+    group = parser.getgroup("cassettes", "recorded interactions (booktest-cassettes)")
+    group.addoption(
+        "--cassettes",
+        choices=[mode.value for mode in RecordMode],
+        metavar="MODE",
+        help=f"record mode: {', '.join(RecordMode)}; default once, and always none in CI",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make this session the one that cassettes ask."""
+    config.addinivalue_line(
+        "markers",
+        "cassette(**options): record this test's HTTP traffic, replay it strictly; options as of"
+        " booktest_cassettes.cassette",
+    )
+    config.stash[_RUNNER] = PytestRunner(config)
+    runner.register(config.stash[_RUNNER])
+    if config.getoption("--cassettes"):
+        _refuse_recording_in_ci(config.stash[_RUNNER])
+
+
+def _refuse_recording_in_ci(this: PytestRunner) -> None:
+    from ..options import record_mode
+
+    try:
+        record_mode(this.project().config)
+    except CassetteError as error:
+        pytest.exit(str(error), returncode=error.exit_code)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Step back."""
+    if _RUNNER in config.stash:
+        runner.unregister(config.stash[_RUNNER])
+        del config.stash[_RUNNER]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The marker is the fixture, asked for before all others, so that their traffic is in it."""
+    names = getattr(item, "fixturenames", None)
+    if names is not None and "cassette" not in names and item.get_closest_marker("cassette"):
+        names.insert(0, "cassette")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Know which test is running."""
+    this = item.config.stash[_RUNNER]
+    this.item = item
+    try:
+        return (yield)
+    finally:
+        this.item = None
+
+
+@pytest.fixture(name="cassette")
+def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
+    """This test's cassette, with the options of its ``cassette`` markers."""
+    from ..options import make_options
+    from ..use import Run
+
+    this = request.config.stash[_RUNNER]
+    item = request.node
+    arguments: dict[str, Any] = {}
+    for marker in reversed(list(item.iter_markers("cassette"))):
+        arguments.update(marker.kwargs)
+    run = Run(this.project(), this.item_id(item), make_options(arguments))
+    run.begin()
+    item.stash[_RUN] = run
+    with run.active():
+        yield run.session
+    passed = item.stash.get(_PASSED, False)
+    run.finish(passed=passed)
+    if passed:  # what was refused while fixtures were torn down
+        run.judge(None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A test whose cassette refused something fails, even if it swallowed the exception."""
+    try:
+        result = yield
+    except BaseException as error:
+        if _RUN in item.stash:
+            item.stash[_RUN].judge(error)
+        raise
+    if _RUN in item.stash:
+        item.stash[_RUN].judge(None)
+    item.stash[_PASSED] = True
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count errors of cassettes, also those from before a session existed."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, CassetteError):
+        this = item.config.stash[_RUNNER]
+        this.tally.problems(item.nodeid, [error])
+    return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what an xdist worker counted."""
+    sent = getattr(node, "workeroutput", {}).get(_SENT)
+    if sent:
+        node.config.stash[_RUNNER].tally.add(sent)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send the counts home, or end with the exit code they ask for."""
+    this = session.config.stash[_RUNNER]
+    if "tally" not in this.__dict__:
+        return
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_SENT] = this.tally.to_send()
+    else:
+        session.exitstatus = this.tally.exit_code(int(session.exitstatus))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what happened and what to do next."""
+    this = config.stash[_RUNNER]
+    if "tally" not in this.__dict__:
+        return
+    from ..options import record_mode
+    from . import summary
+
+    try:
+        project = this.project()
+        mode = str(record_mode(project.config))
+    except CassetteError as error:
+        terminalreporter.write_line(str(error))
+        return
+    summary.write(terminalreporter, this.tally, mode=mode, storage=project.storage)

@@ -1,0 +1,87 @@
+"""What a test session did with its cassettes, in a form that workers can send home."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import CassetteError, NetworkRefused, SnapshotMissing, SnapshotPending
+
+
+@dataclass
+class Tally:
+    """Counts and names; adding two gives the same as having counted together.
+
+    Attributes
+    ----------
+    states:
+        Test id to kind to state (DESIGN section 2).
+    missing, waiting:
+        Ids of tests without an approved snapshot; the second ones are recorded and await review.
+    refused:
+        Network attempts refused, by test.
+    unused:
+        Interactions recorded and not played, by test.
+    codes:
+        Exit codes that errors of cassettes ask for.
+    notices:
+        What the user should be told once.
+    """
+
+    states: dict[str, dict[str, str]] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    waiting: set[str] = field(default_factory=set)
+    refused: dict[str, int] = field(default_factory=dict)
+    unused: dict[str, int] = field(default_factory=dict)
+    codes: set[int] = field(default_factory=set)
+    notices: set[str] = field(default_factory=set)
+
+    def __bool__(self) -> bool:
+        return bool(self.states or self.missing or self.waiting or self.codes or self.refused)
+
+    def problems(self, test_id: str, problems: Iterable[CassetteError]) -> None:
+        """Count what went wrong in a test."""
+        for problem in problems:
+            self.codes.add(problem.exit_code)
+            if isinstance(problem, SnapshotMissing):
+                self.missing.add(test_id)
+            elif isinstance(problem, SnapshotPending):
+                self.waiting.add(test_id)
+            elif isinstance(problem, NetworkRefused):
+                self.refused[test_id] = self.refused.get(test_id, 0) + 1
+
+    def counts(self) -> Counter[str]:
+        """How many snapshots are in each state."""
+        found = Counter(state for kinds in self.states.values() for state in kinds.values())
+        found["MISSING"] = len(self.missing)
+        return +found
+
+    def pending(self) -> dict[str, dict[str, str]]:
+        """Tests that this session recorded, with their new and updated kinds."""
+        found = {
+            test_id: {kind: state for kind, state in kinds.items() if state in ("NEW", "UPDATED")}
+            for test_id, kinds in self.states.items()
+        }
+        return {test_id: kinds for test_id, kinds in sorted(found.items()) if kinds}
+
+    def add(self, sent: dict[str, Any]) -> None:
+        """Add what a worker sent."""
+        self.states.update(sent["states"])
+        for name in ("refused", "unused"):
+            getattr(self, name).update(sent[name])
+        for name in ("missing", "waiting", "codes", "notices"):
+            getattr(self, name).update(sent[name])
+
+    def to_send(self) -> dict[str, Any]:
+        """This tally in plain data."""
+        plain: dict[str, Any] = {name: getattr(self, name) for name in ("states", "refused", "unused")}
+        for name in ("missing", "waiting", "codes", "notices"):
+            plain[name] = sorted(getattr(self, name))
+        return plain
+
+    def exit_code(self, status: int) -> int:
+        """The session's exit code: the gravest that cassettes ask for, else pytest's own."""
+        gravest = max(self.codes, default=0)
+        return gravest if gravest > 1 and status in (0, 1) else status

@@ -1,0 +1,85 @@
+"""What a cassette holds: frozen values, the same for every HTTP client.
+
+Header values and reasons are ``str`` by latin-1, so every byte that was on the wire has one spelling.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .bodies import Body
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the client meant it: absolute URL, headers in order, body bytes."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    def header(self, name: str) -> str:
+        """The first value of a header, or ``""``."""
+        return header(self.headers, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception a client saw instead of (the rest of) a response.
+
+    Attributes
+    ----------
+    type:
+        Dotted path of the exception class, for example ``httpx.ConnectTimeout``.
+    message:
+        Its text.
+    """
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response.
+
+    Attributes
+    ----------
+    headers:
+        In wire order, with case and repeats.
+    splits:
+        Byte offsets into the wire body where a piece ended; only kept with ``chunks = "exact"``.
+    cut:
+        The client stopped reading here: what follows was never seen.
+    error:
+        What broke the body off after the bytes that are here.
+    """
+
+    status: int
+    reason: str = ""
+    http_version: str = "HTTP/1.1"
+    headers: Headers = ()
+    body: Body = Body()  # noqa: RUF009 - frozen, so one instance may be shared
+    splits: tuple[int, ...] = ()
+    cut: bool = False
+    error: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One request and its outcome."""
+
+    request: Request
+    outcome: Response | Failure
+
+
+def header(headers: Headers, name: str) -> str:
+    """The first value of ``name`` (any case) in ``headers``, or ``""``."""
+    wanted = name.lower()
+    for key, value in headers:
+        if key.lower() == wanted:
+            return value
+    return ""

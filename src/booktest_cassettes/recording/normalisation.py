@@ -1,0 +1,140 @@
+"""What changes on every request, and must not change a digest.
+
+Re-recording against an unchanged API changes no manifest line, so values that only say *when* or
+*which copy* are replaced by constants that a client can still parse. Request headers that describe
+the machine rather than the question are dropped: nothing ever replays them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from .matching import BOUNDARY, boundary_of, without_boundary
+from .model import Failure, Headers, Interaction, Request, Response
+
+_EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
+_FAR = "Fri, 31 Dec 9999 23:59:59 GMT"
+_ID = "00000000-0000-0000-0000-000000000000"
+
+#: Request headers that are not written down (lower case; a trailing ``*`` stands for the rest).
+DROPPED_REQUEST_HEADERS = (
+    "accept-encoding amz-sdk-invocation-id amz-sdk-request b3 baggage connection content-length date host"
+    " idempotency-key newrelic sentry-trace te traceparent tracestate transfer-encoding user-agent"
+    " x-amz-content-sha256 x-amz-date x-amz-user-agent x-amzn-trace-id x-b3-* x-client-user-agent"
+    " x-correlation-id x-datadog-* x-goog-api-client x-ms-client-request-id x-request-id x-stainless-*"
+    " x-stripe-client-user-agent x-trace-id".split()
+)
+
+#: Response headers whose value is replaced, and by what.
+VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
+    "age": "0",
+    "alt-svc": "clear",
+    "cf-ray": "0000000000000000-AAA",
+    "date": _EPOCH,
+    "nel": "{}",
+    "report-to": "{}",
+    "server-timing": "total;dur=0",
+    **dict.fromkeys(
+        (
+            "anthropic-organization-id openai-organization request-id x-amz-cf-id x-amz-id-2"
+            " x-amz-request-id x-amzn-requestid x-amzn-trace-id x-b3-spanid x-b3-traceid x-cloud-trace-context x-correlation-id"
+            " x-github-request-id x-guploader-uploadid x-ms-request-id x-request-id x-trace-id x-vercel-id"
+        ).split(),
+        _ID,
+    ),
+    **dict.fromkeys(
+        "openai-processing-ms x-envoy-upstream-service-time x-process-time x-response-time x-runtime".split(),
+        "0",
+    ),
+    # Counters stand at a value from which no client backs off.
+    **dict.fromkeys(
+        (
+            "ratelimit-remaining x-ratelimit-remaining x-rate-limit-remaining x-ratelimit-remaining-requests"
+            " x-ratelimit-remaining-tokens anthropic-ratelimit-requests-remaining"
+            " anthropic-ratelimit-tokens-remaining anthropic-ratelimit-input-tokens-remaining"
+            " anthropic-ratelimit-output-tokens-remaining"
+        ).split(),
+        "1000",
+    ),
+    **dict.fromkeys(
+        "ratelimit-reset x-ratelimit-reset x-rate-limit-reset x-ratelimit-used x-rate-limit-used".split(), "0"
+    ),
+    **dict.fromkeys("x-ratelimit-reset-requests x-ratelimit-reset-tokens".split(), "0s"),
+    **dict.fromkeys(
+        (
+            "anthropic-ratelimit-requests-reset anthropic-ratelimit-tokens-reset"
+            " anthropic-ratelimit-input-tokens-reset anthropic-ratelimit-output-tokens-reset"
+        ).split(),
+        "1970-01-01T00:00:00Z",
+    ),
+    **dict.fromkeys("x-cache x-cache-hits x-served-by x-timer x-fastly-request-id x-varnish".split(), "0"),
+}
+
+_COOKIE_EXPIRES = re.compile(r"(;\s*expires\s*=\s*)([^;]+)", re.IGNORECASE)
+
+
+class Normaliser:
+    """Takes the volatile out of interactions.
+
+    Parameters
+    ----------
+    volatile_headers:
+        More names: dropped from requests; replaced by ``0`` in responses.
+    """
+
+    def __init__(self, volatile_headers: Iterable[str] = ()) -> None:
+        extra = [name.lower() for name in volatile_headers]
+        dropped = [*DROPPED_REQUEST_HEADERS, *extra]
+        self._dropped = frozenset(name for name in dropped if not name.endswith("*"))
+        self._prefixes = tuple(name[:-1] for name in dropped if name.endswith("*"))
+        self._volatile = {**dict.fromkeys(extra, "0"), **VOLATILE_RESPONSE_HEADERS}
+
+    def request(self, request: Request) -> Request:
+        """The request without volatile headers and with a fixed multipart boundary."""
+        headers = tuple(pair for pair in request.headers if self._stays(pair[0].lower()))
+        content_type = request.header("content-type")
+        if not content_type.lower().startswith("multipart/") or not boundary_of(content_type):
+            return replace(request, headers=headers)
+        fixed = content_type.replace(boundary_of(content_type), BOUNDARY)
+        headers = tuple(
+            (name, fixed) if name.lower() == "content-type" else (name, value) for name, value in headers
+        )
+        return replace(request, headers=headers, body=without_boundary(content_type, request.body))
+
+    def interaction(self, item: Interaction) -> Interaction:
+        """Both sides; the request side is expected to be normalised already."""
+        if isinstance(item.outcome, Failure):
+            return item
+        return Interaction(item.request, self.response(item.outcome))
+
+    def response(self, response: Response) -> Response:
+        """The response with volatile header values replaced."""
+        return replace(response, headers=self._response_headers(response.headers))
+
+    def _response_headers(self, headers: Headers) -> Headers:
+        return tuple((name, self._value(name.lower(), value)) for name, value in headers)
+
+    def _value(self, name: str, value: str) -> str:
+        if name == "set-cookie":
+            return _COOKIE_EXPIRES.sub(lambda match: match[1] + _instant(match[2]), value)
+        if name == "expires":
+            return _instant(value)
+        return self._volatile.get(name, value)
+
+    def _stays(self, name: str) -> bool:
+        return name not in self._dropped and not name.startswith(self._prefixes)
+
+
+def _instant(value: str) -> str:
+    """An expiry moment by its sense: past stays past, future becomes the far future."""
+    try:
+        moment = parsedate_to_datetime(value.strip())
+    except (ValueError, TypeError):  # "0", "-1": already expired, and constant
+        return value
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return _FAR if moment > datetime.now(UTC) else _EPOCH

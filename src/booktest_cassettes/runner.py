@@ -1,0 +1,70 @@
+"""What a test runner tells cassettes, and what it hears from them.
+
+The pytest plugin registers itself here; without a runner, a cassette finds its project and its id by
+itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from .project import Project
+    from .session import Result, Session
+
+
+class Runner(Protocol):
+    """A test runner's side."""
+
+    def project(self) -> Project:
+        """The project of this run."""
+        ...
+
+    def test_id(self, function: Callable[..., Any] | None) -> str | None:
+        """The id of the running test, if ``function`` (``None``: whatever) is its body."""
+        ...
+
+    def report(self, session: Session, results: Sequence[Result]) -> None:
+        """A cassette ended."""
+        ...
+
+
+_runners: list[Runner] = []
+
+
+def register(runner: Runner) -> None:
+    """Make ``runner`` the one that cassettes ask (the innermost, if several nest)."""
+    _runners.append(runner)
+
+
+def unregister(runner: Runner) -> None:
+    """Take it back."""
+    _runners.remove(runner)
+
+
+def running() -> Runner | None:
+    """The innermost runner, or ``None`` outside of any."""
+    return _runners[-1] if _runners else None
+
+
+_projects: dict[tuple[Any, ...], Project] = {}
+
+
+def project_at(directory: Path) -> Project:
+    """The project a directory lies in; opened again when its manifest or the environment changed."""
+    import os
+
+    from .config import find_root
+    from .project import Project
+
+    root = find_root(directory)
+    said = tuple(
+        sorted(item for item in os.environ.items() if item[0] == "CI" or item[0].startswith("BOOKTEST_"))
+    )
+    key = (root, said)
+    project = _projects.get(key)
+    if project is None or project.is_stale():
+        project = _projects[key] = Project.open(directory)
+    return project

@@ -1,0 +1,1 @@
+"""Bytes by digest. Stores know nothing of tests, requests or people."""

@@ -1,0 +1,169 @@
+"""The interactions of one session and kind: found in constant time, recorded in any order."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from .digest import Kind
+from .recording.matching import Matcher
+from .recording.model import Failure, Interaction, Request, Response
+from .recording.normalisation import Normaliser
+from .recording.redaction import Redactor
+
+_NOTHING: deque[int] = deque()
+
+
+@dataclass(frozen=True)
+class Cleaner:
+    """What every request and response goes through before it is matched or written down."""
+
+    normaliser: Normaliser
+    redactor: Redactor
+
+    def request(self, request: Request) -> Request:
+        """Volatile and secret parts out of a request."""
+        return self.redactor.request(self.normaliser.request(request))
+
+    def interaction(self, item: Interaction) -> Interaction:
+        """Volatile and secret parts out of an outcome; its request is clean already."""
+        return self.redactor.interaction(self.normaliser.interaction(item))
+
+
+class Slot:
+    """The place of one interaction that is being recorded, taken when its request was sent."""
+
+    __slots__ = ("_traffic", "outcome", "request", "thread", "unfinished")
+
+    def __init__(self, traffic: Traffic, request: Request) -> None:
+        self._traffic = traffic
+        self.request = request
+        self.outcome: Response | Failure | None = None
+        self.thread = threading.get_ident()
+        #: What the adapter knows of an answer that is still on its way.
+        self.unfinished: Callable[[], Response | Failure | None] | None = None
+
+    def finish(self, outcome: Response | Failure) -> None:
+        """Record the outcome; the first one counts."""
+        if self.outcome is None:
+            self.outcome = outcome
+            self._traffic.closed()
+
+
+class Traffic:
+    """Plays and records the interactions of one kind.
+
+    Parameters
+    ----------
+    loaded:
+        The approved interactions.
+    replays, records:
+        Whether requests may be answered from ``loaded``, and whether others may be recorded.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        loaded: Sequence[Interaction],
+        *,
+        matcher: Matcher,
+        cleaner: Cleaner,
+        replays: bool,
+        records: bool,
+    ) -> None:
+        self.kind = kind
+        self.loaded = loaded
+        self.matcher = matcher
+        self.cleaner = cleaner
+        self.replays = replays
+        self.records = records
+        self._lock = threading.Lock()
+        self._waiting: dict[Hashable, deque[int]] | None = None
+        self._played: set[int] = set()
+        self._slots: list[Slot] = []
+        self._open = 0
+        self._concurrent = False
+
+    def clean(self, request: Request) -> Request:
+        """The request as it is matched and written down."""
+        return self.cleaner.request(request)
+
+    def play(self, request: Request) -> Interaction | None:
+        """The next unplayed interaction for a clean request, marked as played; ``None`` if there is none."""
+        if not self.replays:
+            return None
+        key = self.matcher.key(request)
+        with self._lock:
+            waiting = self._index().get(key, _NOTHING)
+            for place, position in enumerate(waiting):
+                if self.matcher.agrees(request, self.loaded[position].request):
+                    del waiting[place]
+                    self._played.add(position)
+                    return self.loaded[position]
+        return None
+
+    def record(self, request: Request) -> Slot:
+        """Take a place for a clean request that goes to the network now."""
+        slot = Slot(self, request)
+        with self._lock:
+            other_thread = bool(self._slots) and self._slots[-1].thread != slot.thread
+            self._concurrent = self._concurrent or self._open > 0 or other_thread
+            self._open += 1
+            self._slots.append(slot)
+        return slot
+
+    def drop(self, slot: Slot) -> None:
+        """Forget a place: the request never had an outcome worth keeping."""
+        with self._lock:
+            if slot in self._slots:
+                self._slots.remove(slot)
+                self._open -= 1
+
+    def closed(self) -> None:
+        """A slot got its outcome."""
+        with self._lock:
+            self._open -= 1
+
+    @property
+    def unplayed(self) -> list[Request]:
+        """Approved requests that nothing asked for."""
+        return [item.request for position, item in enumerate(self.loaded) if position not in self._played]
+
+    @property
+    def played_count(self) -> int:
+        """How many approved interactions were played."""
+        return len(self._played)
+
+    def times_recorded(self, request: Request) -> int:
+        """How many approved interactions match a clean request, played or not."""
+        key = self.matcher.key(request)
+        return sum(self.matcher.key(item.request) == key for item in self.loaded)
+
+    def interactions(self, *, keep_loaded: bool, replace_matching: bool) -> list[Interaction]:
+        """What a recording amounts to.
+
+        Sequential traffic stays in order. Concurrent traffic is sorted by request, so that the
+        order in which threads won does not change the digest; equal requests keep their order.
+        """
+        fresh = [self.cleaner.interaction(item) for slot in self._slots if (item := _finished(slot))]
+        if self._concurrent:
+            fresh.sort(key=lambda item: (item.request.url, item.request.method, item.request.body))
+        if not keep_loaded:
+            return fresh
+        again = {self.matcher.key(item.request) for item in fresh} if replace_matching else set()
+        kept = [item for item in self.loaded if self.matcher.key(item.request) not in again]
+        return kept + fresh
+
+    def _index(self) -> dict[Hashable, deque[int]]:
+        if self._waiting is None:
+            self._waiting = defaultdict(deque)
+            for position, item in enumerate(self.loaded):
+                self._waiting[self.matcher.key(item.request)].append(position)
+        return self._waiting
+
+
+def _finished(slot: Slot) -> Interaction | None:
+    outcome = slot.outcome or (slot.unfinished() if slot.unfinished else None)
+    return Interaction(slot.request, outcome) if outcome else None

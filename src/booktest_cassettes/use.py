@@ -1,0 +1,320 @@
+"""``cassette``: the decorator and context manager that tests use."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+
+from .errors import CassetteError, UsageError
+from .runner import project_at, running
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from .options import Options
+    from .project import Project
+    from .session import Session
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_LEFT_ALONE = (KeyboardInterrupt, SystemExit, GeneratorExit)
+
+
+class Run:
+    """One use of a cassette: begun, active while its test's own code runs, ended.
+
+    Parameters
+    ----------
+    test_id:
+        Id relative to the project's root.
+    options:
+        What the test asked for.
+    """
+
+    def __init__(self, project: Project, test_id: str, options: Options) -> None:
+        self.project = project
+        self.test_id = test_id
+        self.options = options
+        self.session: Session | None = None
+        self._resources = ExitStack()
+
+    def begin(self) -> None:
+        """Open the session and intercept what it needs; raises what Session raises."""
+        from .modes import RecordMode
+        from .options import resolve
+
+        settings = resolve(self.project.config, self.options)
+        if settings.mode is RecordMode.OFF:
+            return
+        from . import adapters, guard
+        from .manifest import check_test_id
+        from .session import Session
+
+        check_test_id(self.test_id)
+        session = Session(self.project, self.test_id, settings)
+        if settings.func:
+            from .adapters import func
+
+            targets = [func.find(function) for function in settings.func]
+            session.functions = frozenset(target.name for target in targets)
+            self._resources.enter_context(func.replaced(targets))
+        adapters.install()
+        if session.strict:
+            guard.install()
+        self.session = session
+
+    def active(self) -> ExitStack:
+        """A context in which requests, calls and variables belong to this run."""
+        stack = ExitStack()
+        if self.session is not None:
+            from .active import activated
+            from .adapters.env import environment
+
+            stack.enter_context(activated(self.session))
+            stack.enter_context(environment(self.session.env))
+        return stack
+
+    def judge(self, error: BaseException | None) -> None:
+        """Make what the session refused fail the test, whatever became of it.
+
+        Parameters
+        ----------
+        error:
+            What left the test, ``None`` when it returned.
+
+        Raises
+        ------
+        CassetteError
+            When nothing was raised, or only a runner's signal such as a skip. Any other exception
+            gets a note instead, so that a client's wrapping hides nothing.
+        """
+        verdict = self.session.verdict() if self.session else None
+        if verdict is None or isinstance(error, (CassetteError, *_LEFT_ALONE)):
+            return
+        if not isinstance(error, Exception):
+            raise verdict from error
+        if str(verdict) not in getattr(error, "__notes__", ()):
+            error.add_note(str(verdict))
+
+    def finish(self, *, passed: bool) -> None:
+        """Undo what begin() set up, stage what a passed test recorded, and report."""
+        self._resources.close()
+        session = self.session
+        if session is None:
+            return
+        results = session.results(passed and session.verdict() is None)
+        runner = running()
+        if runner is not None:
+            runner.report(session, results)
+
+    def end(self, error: BaseException | None) -> None:
+        """Finish, and judge; for callers to whom the test is one call."""
+        self.finish(passed=error is None)
+        self.judge(error)
+
+
+class Use:
+    """``cassette(...)``: decorates functions and classes, and works as a context manager."""
+
+    def __init__(self, test_id: str | None, arguments: dict[str, Any], caller: str) -> None:
+        from .options import make_options
+
+        self._test_id = test_id
+        self._options = make_options(arguments)
+        self._caller = caller
+        self._open: list[tuple[Run, ExitStack]] = []
+
+    def __call__(self, target: _F) -> _F:
+        decorated: _F = (_decorate_class if inspect.isclass(target) else _decorate)(target, self)
+        return decorated
+
+    def __enter__(self) -> Session | None:
+        run = self._begin(None, ())
+        active = run.active()
+        self._open.append((run, active))
+        return run.session
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run, active = self._open.pop()
+        active.close()
+        run.end(error)
+
+    async def __aenter__(self) -> Session | None:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def _begin(self, function: Callable[..., Any] | None, args: tuple[Any, ...]) -> Run:
+        runner = running()
+        project = runner.project() if runner else project_at(_directory(self._caller))
+        test_id = self._test_id
+        if test_id is None and runner is not None:
+            test_id = runner.test_id(function)
+        if test_id is None:
+            test_id = _id_of(function, args, project)
+        run = Run(project, test_id, self._options)
+        run.begin()
+        return run
+
+
+class Cassette:
+    """The type of :data:`cassette`; see there."""
+
+    @overload
+    def __call__(self, target: _F, /) -> _F: ...
+
+    @overload
+    def __call__(self, target: str | None = None, /, **options: Any) -> Use: ...
+
+    def __call__(self, target: Any = None, /, **options: Any) -> Any:
+        caller = sys._getframe(1).f_code.co_filename
+        if callable(target):
+            return Use(None, options, caller)(target)
+        return Use(target, options, caller)
+
+    def __repr__(self) -> str:
+        return "<booktest_cassettes.cassette>"
+
+
+#: Record what a test exchanges with the world, and replay it strictly.
+#:
+#: ``@cassette`` or ``@cassette(**options)`` on a function, coroutine, generator, async generator,
+#: method or class; ``with cassette("path/to/file.py::name", **options):`` anywhere. The options are
+#: those of :class:`booktest_cassettes.options.Options`.
+cassette = Cassette()
+
+
+def _decorate(function: Any, use: Use) -> Any:
+    if isinstance(function, (staticmethod, classmethod)):
+        return type(function)(_decorate(function.__func__, use))
+    if inspect.isasyncgenfunction(function):
+        return _decorate_async_generator(function, use)
+    if inspect.isgeneratorfunction(function):
+        return _decorate_generator(function, use)
+    if inspect.iscoroutinefunction(function):
+        return _decorate_coroutine(function, use)
+    return _decorate_function(function, use)
+
+
+def _decorate_class(target: Any, use: Use) -> Any:
+    for name, value in list(vars(target).items()):
+        if name.startswith("test") and callable(value):
+            setattr(target, name, _decorate(value, use))
+    return target
+
+
+def _decorate_function(function: Any, use: Use) -> Any:
+    @wraps(function)
+    def with_cassette(*args: Any, **kwargs: Any) -> Any:
+        run = use._begin(function, args)
+        with _ending(run), run.active():
+            return function(*args, **kwargs)
+
+    return with_cassette
+
+
+def _decorate_coroutine(function: Any, use: Use) -> Any:
+    @wraps(function)
+    async def with_cassette(*args: Any, **kwargs: Any) -> Any:
+        run = use._begin(function, args)
+        with _ending(run), run.active():
+            return await function(*args, **kwargs)
+
+    return with_cassette
+
+
+def _decorate_generator(function: Any, use: Use) -> Any:
+    # Active only while the generator's own code runs: what happens at a yield (a test using the
+    # fixture) belongs to somebody else.
+    @wraps(function)
+    def with_cassette(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        run = use._begin(function, args)
+        with _ending(run):
+            generator = function(*args, **kwargs)
+            step, said = generator.send, None
+            while True:
+                try:
+                    with run.active():
+                        value = step(said)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    step, said = generator.send, (yield value)
+                except GeneratorExit:
+                    with run.active():
+                        generator.close()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
+                    step, said = generator.throw, error
+
+    return with_cassette
+
+
+def _decorate_async_generator(function: Any, use: Use) -> Any:
+    @wraps(function)
+    async def with_cassette(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        run = use._begin(function, args)
+        with _ending(run):
+            generator = function(*args, **kwargs)
+            step, said = generator.asend, None
+            while True:
+                try:
+                    with run.active():
+                        value = await step(said)
+                except StopAsyncIteration:
+                    return
+                try:
+                    step, said = generator.asend, (yield value)
+                except GeneratorExit:
+                    with run.active():
+                        await generator.aclose()
+                    raise
+                except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
+                    step, said = generator.athrow, error
+
+    return with_cassette
+
+
+class _ending:  # noqa: N801 - reads as a context, like contextlib's own
+    """Ends a run with whatever leaves the block."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._run.end(None if isinstance(error, GeneratorExit) else error)
+
+
+def _directory(file: str) -> Path:
+    path = Path(file)
+    return path.parent if path.is_file() else Path.cwd()
+
+
+def _id_of(function: Callable[..., Any] | None, args: tuple[Any, ...], project: Project) -> str:
+    """``path::qualname`` for what no runner knows; the class of ``self`` for a method."""
+    if function is None:
+        raise UsageError(
+            "cassette() as a context manager needs an id outside of a test",
+            hint='with cassette("path/to/file.py::name"):',
+        )
+    file, qualname = function.__code__.co_filename, function.__qualname__
+    owner = type(args[0]) if args else None
+    if owner is not None and getattr(owner, function.__name__, None) is not None and "." in qualname:
+        file = getattr(sys.modules.get(owner.__module__), "__file__", None) or file
+        qualname = f"{owner.__qualname__}.{function.__name__}"
+    names = [part for part in qualname.split(".") if part != "<locals>"]
+    path = Path(os.path.relpath(file, project.config.root)).as_posix()
+    return "::".join([path, *names])

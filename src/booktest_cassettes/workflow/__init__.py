@@ -1,0 +1,1 @@
+"""What people do with snapshots: plan first, show it, then execute. Never loaded on a replay."""
