@@ -10,12 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import yaml
 
 from booktest_cassettes.digest import Digest, Kind
 from booktest_cassettes.manifest import Manifest, loads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENOUGH = 1.5  # seconds: the best of the runs that fit, at least one
 

@@ -290,20 +290,17 @@ def test_a_written_manifest_is_read_without_importing_yaml() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_reading_leaves_the_garbage_collector_as_it_was() -> None:
-    import gc
-
-    text = one(USERS).dump()
-    try:
-        gc.disable()
-        loads(text, name="m")
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
-    loads(text, name="m")
-    with pytest.raises(ManifestError):
-        loads(text + "rubbish\n", name="m")
-    assert gc.isenabled()
+def test_the_entries_of_a_read_manifest_are_a_mapping_like_any_other() -> None:
+    entries = loads(TWO.dump(), name="m").entries
+    assert entries == TWO.entries
+    assert TWO.entries == entries
+    assert entries != one(USERS).entries
+    assert dict(entries) == TWO.entries
+    assert repr(entries) == repr(TWO.entries)
+    assert len(entries) == 2
+    assert USERS in entries
+    assert "t/other" not in entries
+    assert pickle.loads(pickle.dumps(entries)) == entries
 
 
 def test_read_digests_and_kinds_have_their_types() -> None:
@@ -556,6 +553,9 @@ def test_almost_canonical_text_never_takes_the_short_way() -> None:
         good + "\n",
         good + "c/c:\n",
         HEADER + "\n",
+        HEADER + "\n" + body,
+        HEADER + "rubbish\n" + body,
+        good + "rubbish",
         HEADER + "a/a:\n" + body,
         HEADER + line + body,
         good.replace(line, line + line, 1),

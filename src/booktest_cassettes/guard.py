@@ -52,6 +52,8 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     host, port = _lookup(arguments) if event in _LOOKUPS else _destination(arguments)
     if host is None or _is_local(host) or _is_allowed(session, host, port):
         return
+    if event in _LOOKUPS and _is_address(host):  # nothing is asked of anybody; the connect tells more
+        return
     raise session.refuse(refusal(session, event, host, port))
 
 
@@ -93,6 +95,14 @@ def _is_local(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_unspecified
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def _is_allowed(session: Session, host: str, port: int | None) -> bool:

@@ -31,6 +31,7 @@ class PytestRunner:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.item: pytest.Item | None = None
+        self.reported: set[str] = set()
 
     @cached_property
     def tally(self) -> Tally:
@@ -70,6 +71,7 @@ class PytestRunner:
         if states:
             tally.states[session.test_id] = states
         tally.problems(session.test_id, session.problems)
+        self.reported.add(session.test_id)
         unused = session.unused() if session.strict and session.settings.unused != "ignore" else []
         if unused and not any(result.state == "FAIL" for result in results):
             tally.unused[session.test_id] = len(unused)
@@ -184,10 +186,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count errors of cassettes, also those from before a session existed."""
+    """Count errors from before a session existed (a session reports its own)."""
     error = call.excinfo.value if call.excinfo else None
-    if isinstance(error, CassetteError):
-        this = item.config.stash[_RUNNER]
+    this = item.config.stash[_RUNNER]
+    if isinstance(error, CassetteError) and item.nodeid not in this.reported:
         this.tally.problems(item.nodeid, [error])
     return (yield)
 
