@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.etree import ElementTree
+import xml.etree.ElementTree as ET
 
 import pytest
 from e2e_workspace import Workspace, running_api
@@ -84,7 +84,7 @@ ACTIONS = {
     ),
     "look_up": ('socket.getaddrinfo("db.example.test", 5432)', ["a name look-up to db.example.test:5432"]),
     "thread": (
-        'thread = threading.Thread(target=requests.get, args=(URL + "/thread",)); thread.start(); thread.join()',
+        'worker = threading.Thread(target=requests.get, args=(URL + "/thread",)); worker.start(); worker.join()',
         ["/thread", "nearest recorded"],
     ),
     "pool": (
@@ -106,7 +106,7 @@ def failures(tmp_path_factory) -> dict[str, str]:
         done = workspace.pytest("-q", "-W", "ignore", "--junit-xml=report.xml", ci=True, ACT="1")
         assert done.code == 1, done.text
         assert api.hits == hits, "a request reached the network in strict replay"
-    report = ElementTree.parse(workspace.root / "report.xml")
+    report = ET.parse(workspace.root / "report.xml")
     return {
         case.get("name", ""): " ".join((failure.text or "").replace("\nE ", " ").split())
         for case in report.iter("testcase")
