@@ -84,7 +84,7 @@ ACTIONS = {
     ),
     "look_up": ('socket.getaddrinfo("db.example.test", 5432)', ["a name look-up to db.example.test:5432"]),
     "thread": (
-        'worker = threading.Thread(target=requests.get, args=(URL + "/thread",)); worker.start(); worker.join()',
+        't = threading.Thread(target=requests.get, args=(URL + "/thread",)); t.start(); t.join()',
         ["/thread", "nearest recorded"],
     ),
     "pool": (
