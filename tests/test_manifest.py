@@ -15,7 +15,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from booktest_cassettes import manifest_text
+from booktest_cassettes import manifest_text, manifest_yaml
 from booktest_cassettes.digest import BlobKey, Digest, Kind
 from booktest_cassettes.errors import ManifestError, StorageError, UsageError
 from booktest_cassettes.manifest import Manifest, check_test_id, load, loads, save
@@ -276,7 +276,7 @@ def test_every_yaml_reader_finds_the_same_mapping(manifest: Manifest) -> None:
 def test_both_readers_agree_on_canonical_text(manifest: Manifest, loader: str) -> None:
     text = manifest.dump()
     with yaml_loader(loader):
-        assert manifest_text.read_yaml(text, "m") == (manifest.storage_mode, manifest.entries)
+        assert manifest_yaml.read_yaml(text, "m") == (manifest.storage_mode, manifest.entries)
 
 
 def test_a_written_manifest_is_read_without_importing_yaml() -> None:
@@ -622,7 +622,7 @@ def check_any_text(text: str) -> None:
         assert manifest_text.read_canonical(text) is not None
     else:
         assert manifest_text.read_canonical(text) is None
-    assert manifest_text.read_yaml(text, "m") == (manifest.storage_mode, manifest.entries)
+    assert manifest_yaml.read_yaml(text, "m") == (manifest.storage_mode, manifest.entries)
     assert loads(manifest.dump(), name="m") == manifest
 
 

@@ -108,7 +108,7 @@ def loads(text: str, *, name: str) -> Manifest:
         ``<name>:<line>: ...`` when the text is no manifest, or not beyond doubt: duplicate or unknown
         keys, malformed digests, merge markers, YAML beyond mappings of text.
     """
-    read = manifest_text.read_canonical(text) or manifest_text.read_yaml(text, name)
+    read = manifest_text.read_canonical(text) or _read_yaml(text, name)
     return Manifest(*read)
 
 
@@ -140,15 +140,19 @@ def load(path: Path, *, storage_mode: StorageMode = "git") -> Manifest:
     return loads(_decode(data, str(path)), name=str(path))
 
 
+def _read_yaml(text: str, name: str) -> tuple[StorageMode, Mapping[str, Mapping[Kind, Digest]]]:
+    from .manifest_yaml import read_yaml  # a manifest as we write it never gets here
+
+    return read_yaml(text, name)
+
+
 def _decode(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise manifest_text.error_at(
-            name,
-            data.count(b"\n", 0, error.start) + 1,
-            "not UTF-8 text",
-            hint="save the file as UTF-8, or restore it from Git",
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ManifestError(
+            f"{name}:{line}: not UTF-8 text", hint="save the file as UTF-8, or restore it from Git"
         ) from None
 
 

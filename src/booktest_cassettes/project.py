@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -122,22 +122,22 @@ def _storage_mode(config: Config) -> tuple[str, str]:
     """The mode in force, and what to tell the user about a fallback (``""``: nothing)."""
     if config.storage_mode == "git":
         return "git", ""
-    lacking = list(_lacking(config.root))
+    lacking = " and ".join(_lacking(config.root))
     required = config.require_dvc_in_ci and config.ci
     if config.storage_mode != "auto" or required or config.fallback_mode != "git":
         raise RemoteError(
-            f"storage mode {config.storage_mode!r} needs DVC: {'; '.join(lacking)}",
-            hint='set storage.mode = "git" to keep payloads in Git',
+            f"storage mode {config.storage_mode!r} needs DVC, but {lacking}",
+            hint='set storage.mode = "git" to keep recordings in Git',
         )
-    return "git", f"storage: Git, because {'; '.join(lacking)}"
+    return "git", f'storage: Git, because {lacking} (storage.mode = "git" makes it your choice)'
 
 
-def _lacking(root: Path) -> Iterable[str]:
+def _lacking(root: Path) -> list[str]:
     from importlib.util import find_spec
 
+    found = []
     if not (root / ".dvc").is_dir():
-        yield "there is no DVC repository here (dvc init)"
+        found.append("there is no DVC repository here")
     if find_spec("dvc") is None:
-        yield "the dvc package is not installed (pip install 'booktest-cassettes[dvc]')"
-    # Every path through here ends in Git until the DVC store exists; see CHANGELOG.
-    yield "this version has no DVC store yet"
+        found.append("the dvc package is not installed")
+    return found or ["this version has no DVC store yet"]

@@ -1,0 +1,79 @@
+"""Counting: in one process or in many, the same."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from booktest_cassettes.errors import (
+    BlobCorrupt,
+    NetworkRefused,
+    SnapshotMissing,
+    SnapshotPending,
+    UnhandledRequest,
+)
+from booktest_cassettes.pytest_plugin.summary import next_command
+from booktest_cassettes.pytest_plugin.tally import Tally
+
+
+def events():
+    """(test, states, problems) as a session makes them."""
+    return [
+        ("t.py::a", {"http": "INTACT", "env": "INTACT"}, []),
+        ("t.py::b", {"http": "NEW"}, []),
+        ("t.py::c", {"httpx": "UPDATED"}, []),
+        ("t.py::d", {}, [SnapshotMissing("m")]),
+        ("t.py::e", {"http": "FAIL"}, [NetworkRefused("1"), NetworkRefused("2"), UnhandledRequest("3")]),
+        ("t.py::f", {}, [SnapshotPending("p")]),
+    ]
+
+
+def count(events) -> Tally:
+    tally = Tally()
+    for test_id, states, problems in events:
+        if states:
+            tally.states[test_id] = states
+        tally.problems(test_id, problems)
+    return tally
+
+
+def test_what_workers_send_adds_up_to_what_one_process_counts():
+    together = Tally()
+    for worker in range(3):
+        sent = json.loads(json.dumps(count(events()[worker::3]).to_send()))
+        together.add(sent)
+    assert together == count(events())
+
+
+def test_counts_are_by_snapshot_and_missing_by_test():
+    assert count(events()).counts() == {"INTACT": 2, "NEW": 1, "UPDATED": 1, "FAIL": 1, "MISSING": 1}
+
+
+def test_pending_names_tests_with_new_and_updated_kinds():
+    assert count(events()).pending() == {"t.py::b": {"http": "NEW"}, "t.py::c": {"httpx": "UPDATED"}}
+
+
+@pytest.mark.parametrize(
+    ("problems", "status", "code"),
+    [
+        ([], 0, 0),
+        ([], 1, 1),
+        ([], 5, 5),
+        ([UnhandledRequest("x")], 1, 1),
+        ([SnapshotMissing("x")], 1, 3),
+        ([SnapshotMissing("x"), BlobCorrupt("x")], 1, 4),
+        ([SnapshotMissing("x")], 2, 2),
+    ],
+)
+def test_the_gravest_problem_gives_the_exit_code_unless_pytest_was_stopped(problems, status, code):
+    tally = Tally()
+    tally.problems("t", problems)
+    assert tally.exit_code(status) == code
+
+
+def test_the_next_command_is_the_one_that_helps():
+    assert next_command(Tally()) == ""
+    assert "run -- 't.py::d[a b]'" in next_command(Tally(missing={"t.py::d[a b]"}))
+    assert next_command(Tally(missing={"a", "b"})).startswith("booktest-cassettes run  (")
+    assert "approve --all" in next_command(Tally(states={"t": {"http": "NEW"}}))
