@@ -154,7 +154,10 @@ def stock_vcrpy(kind: Kind, size: int, directory: Path) -> float:
     ]
     path.write_text(yaml.dump({"version": 1, "interactions": made}, Dumper=yaml.CSafeDumper))
     asked = range(size) if size <= 200 else range(0, size, size // 100)
-    with vcr.use_cassette(str(path), record_mode="none", match_on=["method", "uri", "body"]), client(kind) as session:
+    with (
+        vcr.use_cassette(str(path), record_mode="none", match_on=["method", "uri", "body"]),
+        client(kind) as session,
+    ):
         start = process_time()
         for number in asked:
             session.get(url(number))
@@ -166,7 +169,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         fixed = Fixed(Path(name))
         runner.register(fixed)
-        print(f"{'':14}" + "".join(f"{size:>12,}" for size in SIZES) + f"{'growth':>9}{'canned':>9}{'ratio':>7}")
+        print(
+            f"{'':14}" + "".join(f"{size:>12,}" for size in SIZES) + f"{'growth':>9}{'canned':>9}{'ratio':>7}"
+        )
         for kind, canned in ((Kind.HTTP, canned_requests), (Kind.HTTPX, canned_httpx)):
             ids = [fixed.approve(kind, size) for size in SIZES]
             fixed._project.__dict__.pop("manifest", None)

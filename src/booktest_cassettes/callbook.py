@@ -18,9 +18,8 @@ class CallBook:
         The approved calls.
     """
 
-    def __init__(self, loaded: Sequence[Call], *, records: bool) -> None:
+    def __init__(self, loaded: Sequence[Call]) -> None:
         self.loaded = loaded
-        self.records = records
         self._lock = threading.Lock()
         self._threads: set[int] = set()
         self._fresh: list[Call] = []

@@ -62,12 +62,7 @@ class Session:
         self._blobs = self._load()
         self.traffic = {kind: self._traffic(kind) for kind in HTTP_KINDS}
         self.env = self._env()
-        self.calls = CallBook(
-            codec.load_func(self._blobs[Kind.FUNC], name=self._name(Kind.FUNC))
-            if Kind.FUNC in self._blobs
-            else (),
-            records=self.records,
-        )
+        self.calls = self._calls()
 
     # -- while the test runs ---------------------------------------------------------------------
 
@@ -219,6 +214,11 @@ class Session:
             replays=self.settings.mode is not RecordMode.ALL,
             records=self.records,
         )
+
+    def _calls(self) -> CallBook:
+        data = self._blobs.get(Kind.FUNC)
+        answers = data is not None and self.settings.mode is not RecordMode.ALL
+        return CallBook(codec.load_func(data, name=self._name(Kind.FUNC)) if data and answers else ())
 
     def _env(self) -> dict[str, str | None]:
         """Variables to restore (replay) or as they are now (recording)."""

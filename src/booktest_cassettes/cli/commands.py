@@ -87,7 +87,7 @@ def status(context: click.Context, as_json: bool, ci: bool) -> None:
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
     else:
-        click.echo(f"storage: {found.storage} ({found.root})")
+        click.echo(f"project: {found.root} (storage {found.storage})")
         if found.notice:
             click.echo(found.notice)
         click.echo(f"approved: {_count(found.snapshots, 'snapshot')} of {_count(found.tests, 'test')}")

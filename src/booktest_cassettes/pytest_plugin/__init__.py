@@ -162,6 +162,7 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
     with run.active():
         yield run.session
     passed = item.stash.get(_PASSED, False)
+    del item.stash[_RUN]  # items live as long as pytest: ten thousand cassettes must not
     run.finish(passed=passed)
     if passed:  # what was refused while fixtures were torn down
         run.judge(None)
