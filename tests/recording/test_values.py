@@ -591,11 +591,11 @@ class importable:
     def __enter__(self):
         for kind in self.classes:
             kind.__qualname__ = kind.__name__
-            setattr(sys.modules[__name__], kind.__name__, kind)
+            setattr(sys.modules[kind.__module__], kind.__name__, kind)
 
     def __exit__(self, *_):
         for kind in self.classes:
-            delattr(sys.modules[__name__], kind.__name__)
+            delattr(sys.modules[kind.__module__], kind.__name__)
 
 
 # --- refusals when recording ------------------------------------------------------------------------

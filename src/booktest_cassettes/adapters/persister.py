@@ -8,6 +8,7 @@ error here: vcrpy would record over it.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ..errors import RecordingRefused, UsageError
 from ..options import Options, resolve
 from ..project import Project
 from ..recording import codec
-from ..recording.model import Failure, Interaction
+from ..recording.model import Failure, Interaction, Response
 from ..runner import project_at, running
 from ..store.pending import Change, Pending
 from .vcr import model_request
@@ -66,7 +67,7 @@ class BlobPersister:
         pairs = zip(cassette_dict["requests"], cassette_dict["responses"], strict=True)
         items = [
             cleaner.interaction(
-                Interaction(cleaner.request(model_request(request)), model_response(response))
+                Interaction(cleaner.request(model_request(request)), _in_order(response))
             )
             for request, response in pairs
         ]
@@ -86,6 +87,12 @@ def _place(cassette_path: Any) -> tuple[Project, str]:
     project = runner.project() if runner else project_at(Path.cwd())
     path = Path.cwd() / os.fspath(cassette_path)
     return project, Path(os.path.relpath(path, project.config.root)).as_posix()
+
+
+def _in_order(response: dict[str, Any]) -> Response:
+    # vcrpy gathers header names in a set, so their order is another one in every process.
+    ours = model_response(response)
+    return replace(ours, headers=tuple(sorted(ours.headers, key=lambda pair: pair[0].lower())))
 
 
 def _pair(item: Interaction, test_id: str) -> tuple[VcrRequest, dict[str, Any]]:
