@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from booktest_cassettes.config import KEYS, Config, Key, find_root, load_config
@@ -323,11 +323,48 @@ def test_a_flat_file_may_have_section_headers(project: Project) -> None:
     assert config.sources["manifest"] == "booktest.ini:8"
 
 
+@pytest.mark.parametrize("first", ["storage.remote=team", "storage.remote=dGVhbQ="])
+def test_a_key_with_a_value_takes_no_indented_lines(project: Project, first: str) -> None:
+    config = project.write("booktest.ini", first, "    storage.mode=git").load()
+    assert (config.remote, config.storage_mode) == (first.partition("=")[2], "git")
+
+
+def test_an_indented_header_is_a_header_and_the_last_line_needs_no_end(project: Project) -> None:
+    project.root.joinpath("booktest.ini").write_text("  [ storage ]\n  mode=git\n  remote=")
+    config = project.load()
+    assert (config.storage_mode, config.remote) == ("git", None)
+
+
+def test_lines_are_counted_in_toml_with_crlf_too(project: Project) -> None:
+    project.root.joinpath("booktest.toml").write_bytes(b'[storage]\r\n\r\nmode = "git"\r\n')
+    assert project.load().sources["storage_mode"] == "booktest.toml:3"
+
+
+def test_a_quoted_toml_key_has_a_line_too(project: Project) -> None:
+    project.write("booktest.toml", "", "['storage']", "\"mode\" = 'git'", "'remote'\t= 'team'")
+    config = project.load()
+    assert config.sources["storage_mode"] == "booktest.toml:3"
+    assert config.sources["remote"] == "booktest.toml:4"
+
+
+def test_space_around_values_does_not_count(project: Project) -> None:
+    config = project.load(
+        git_snapshot_size_limit=" 5KB ",
+        remote_prefix=" team/x ",
+        allow_hosts=(" a ",),
+        redact_patterns=(" a ",),
+    )
+    assert (config.git_snapshot_size_limit, config.remote_prefix) == (5000, "team/x")
+    assert config.allow_hosts == ("a",)
+    assert config.redact_patterns == (" a ",), "in a regular expression it does"
+
+
 def test_keys_that_booktest_owns_are_left_alone(project: Project) -> None:
     project.write(
         "booktest.ini",
         "python_path=src:.",
         "mode=nonsense",
+        "storage=nonsense",
         "diff_tool=meld",
         "llm.model=gpt",
         "a line without an equals sign",
@@ -669,22 +706,25 @@ TOML_MISTAKES = [
     ("storage", 'git_snapshot_size_limit = "-1KB"', "'-1KB' is not a size"),
     ("storage", 'git_snapshot_size_limit = ""', "'' is not a size"),
     ("storage", "git_snapshot_size_limit = -1", "is not a number of bytes"),
+    ("storage", f"git_snapshot_size_limit = {10**15}", "is not a number of bytes"),
     ("storage", f"git_snapshot_size_limit = 0x{'f' * 9000}", "is not a number of bytes"),
     ("storage", "manifest = 1979-05-27", "must be a string, not date"),
     ("storage", 'manifest = ""', "must not be empty"),
+    ("storage", 'manifest = "  "', "must not be empty"),
     ("storage", r'manifest = "a\u0000b"', "holds a control character"),
+    ("storage", r'remote = "a\u007fb"', "holds a control character"),
     ("storage", 'remote = ["a"]', "must be a string, not list"),
     ("storage", 'mode.sub = "git"', "unknown key 'storage.mode.sub'"),
-    ("storage", 'remote_prefix = ""', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "/abs"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "a/../b"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "..\\\\b"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "blobs//x"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "./blobs"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "C:/blobs"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "s3://bucket"', "is not a relative path inside the remote"),
-    ("storage", 'remote_prefix = "ab/blobs"', "'dvc gc' deletes what it does not know in 'ab/blobs'"),
-    ("storage", 'remote_prefix = "files/md5/x"', "'dvc gc' deletes what it does not know"),
+    ("storage", 'remote_prefix = ""', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "/abs"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "a/../b"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "..\\\\b"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "blobs//x"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "./blobs"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "C:/blobs"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "s3://bucket"', "is no relative path in the remote"),
+    ("storage", 'remote_prefix = "ab/blobs"', "'dvc gc' deletes unknown files in 'ab/blobs'"),
+    ("storage", 'remote_prefix = "files/md5/x"', "'dvc gc' deletes unknown files"),
     ("review", 'commit_on_approve = "yes"', "must be true or false, not str"),
     ("review", "diff_tool = 3", "must be a string, not int"),
     ("cassettes", 'record_mode = "onec"', "'onec' is not one of none, once"),
@@ -701,7 +741,7 @@ TOML_MISTAKES = [
     ("redact", 'patterns = ["ok", "("]', "item 2 is not a regular expression: missing )"),
     ("redact", 'patterns = ["a{99999999999}"]', "item 1 is not a regular expression"),
     ("redact", "patterns = ['[[a]']", "item 1 is not a regular expression: Possible nested set"),
-    ("redact", 'secrets = ["A", "not a name"]', "item 2 is not the name of an environment variable"),
+    ("redact", 'secrets = ["A", "not a name"]', "item 2 is no variable's name"),
 ]
 
 
@@ -762,6 +802,27 @@ def test_an_impossible_override_is_named_as_the_option_it_is(project: Project) -
 
 def test_a_word_in_the_wrong_case_gets_the_right_one_as_a_hint(project: Project) -> None:
     assert project.error(storage_mode="DVC").hint == "did you mean dvc?"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "hint"),
+    [
+        ("storage_mode", 1, 'for example "text"'),
+        ("compress", 1, "for example true, without quotes"),
+        ("match_on", "uri", 'for example ["one", "two"]'),
+        ("git_snapshot_size_limit", [], 'for example "100KB"'),
+        ("git_snapshot_size_limit", "x", 'for example "100KB", "1.5MB", "64KiB"'),
+        ("remote_prefix", "/x", 'use "booktest/blobs"'),
+        ("remote_prefix", "xy/z", 'use "booktest/blobs"'),
+        ("redact_secrets", ["a b"], "name it, as in API_TOKEN"),
+        ("unused", "eror", "did you mean error?"),
+        ("unused", "zzzzz", ""),
+    ],
+)
+def test_a_mistake_comes_with_what_to_write_instead(
+    project: Project, field: str, value: object, hint: str
+) -> None:
+    assert project.error(**{field: value}).hint == hint
 
 
 @pytest.mark.parametrize("field", ["redact_secrets", "redact_patterns", "redact_headers", "match_on"])
@@ -868,6 +929,7 @@ def test_our_pyproject_entry_must_be_a_table(project: Project) -> None:
     assert error.message == "pyproject.toml: 'tool.booktest-cassettes' must be a table"
 
 
+@settings(deadline=None)  # files are written: a busy machine is no failure
 @given(st.sampled_from(FILES), st.binary(max_size=200))
 def test_no_file_makes_anything_but_a_configuration_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: bytes
@@ -882,6 +944,7 @@ _PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
+@settings(deadline=None)  # files are written: a busy machine is no failure
 @given(st.sampled_from(FILES), st.lists(_PIECES, max_size=40).map("".join))
 def test_no_arrangement_of_our_own_words_makes_anything_but_a_configuration_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, text: str
@@ -931,23 +994,24 @@ def _values_of(key: Key) -> st.SearchStrategy[Any]:
     return st.lists(_name) if key.default == () else st.builds("{}/é {}".format, _name, _name)
 
 
-_settings = st.fixed_dictionaries({}, optional={key.field: _values_of(key) for key in KEYS})
+_written_settings = st.fixed_dictionaries({}, optional={key.field: _values_of(key) for key in KEYS})
 
 
-@given(_settings, st.data())
+@settings(deadline=None)  # files are written: a busy machine is no failure
+@given(_written_settings, st.data())
 def test_the_same_settings_load_the_same_from_every_format(
-    tmp_path_factory: pytest.TempPathFactory, settings: dict[str, Any], data: st.DataObject
+    tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, Any], data: st.DataObject
 ) -> None:
     root = tmp_path_factory.mktemp("formats")
-    named = {data.draw(st.sampled_from(_key(field).dotted_names)): value for field, value in settings.items()}
-    expected = load_config(root, overrides=settings, environ={})
+    named = {data.draw(st.sampled_from(_key(field).dotted_names)): value for field, value in chosen.items()}
+    expected = load_config(root, overrides=chosen, environ={})
     for name, text in _written(named).items():
         (root / name).write_text(text, encoding="utf-8", newline="\n")
         loaded = load_config(root, environ={})
         assert loaded == expected
-        assert all(loaded.sources[field].startswith(f"{name}:") for field in settings)
+        assert all(loaded.sources[field].startswith(f"{name}:") for field in chosen)
         (root / name).unlink()
-    environ = {_key(field).variables[0]: _flat(value) for field, value in settings.items() if value != []}
+    environ = {_key(field).variables[0]: _flat(value) for field, value in chosen.items() if value != []}
     assert load_config(root, environ=environ) == expected
 
 

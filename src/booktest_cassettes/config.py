@@ -156,6 +156,7 @@ class Key:
         return (*made, *self.short_variables)
 
 
+TEXT = read.optional(read.STRING)
 MODE = read.one_of("auto", "dvc", "git", "dvc-pointers", renamed={"dvc-manifest": "dvc"})
 RECORD_MODE = read.optional(read.one_of("none", "once", "new_episodes", "all", "rewrite", "off"))
 REQUEST_PARTS = read.some_of(
@@ -169,7 +170,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("storage", "require_dvc_in_ci", "require_dvc_in_ci", read.FLAG, default=False,
         short_variables=("BOOKTEST_REQUIRE_DVC",)),
     Key("storage", "manifest", "manifest", read.PATH, MANIFEST, ("storage.dvc.manifest_path",)),
-    Key("storage", "remote", "remote", read.STRING, None, ("storage.dvc.remote",)),
+    Key("storage", "remote", "remote", TEXT, None, ("storage.dvc.remote",)),
     Key("storage", "remote_prefix", "remote_prefix", read.PREFIX, "booktest/blobs",
         ("storage.dvc.remote_prefix",)),
     Key("storage", "compress", "compress", read.FLAG, default=True),
@@ -177,7 +178,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("paths", "cache_dir", "cache_dir", read.PATH, ".booktest_cache"),
     Key("paths", "report_dir", "report_dir", read.PATH, "books/_reports", ("review.report_dir",)),
     Key("review", "commit_on_approve", "commit_on_approve", read.FLAG, default=False),
-    Key("review", "diff_tool", "diff_tool", read.STRING, None),
+    Key("review", "diff_tool", "diff_tool", TEXT, None),
     Key("cassettes", "record_mode", "record_mode", RECORD_MODE, None,
         short_variables=("BOOKTEST_RECORD_MODE",)),
     Key("cassettes", "match_on", "match_on", REQUEST_PARTS, ("method", "uri", "body")),
@@ -242,7 +243,7 @@ def _layers(
     root: Path, overrides: Mapping[str, object], variables: Mapping[str, str]
 ) -> Iterator[Iterable[Entry]]:
     yield (Entry(key.dotted, key.default, "default") for key in KEYS)
-    yield read.pyproject_entries(root / PYPROJECT)
+    yield read.toml_entries(root / PYPROJECT, is_shared=True)
     yield read.toml_entries(root / TOML)
     yield read.flat_entries(root / INI, _SECTIONS)
     yield read.flat_entries(root / DOTFILE, _SECTIONS)
@@ -359,23 +360,30 @@ def _absolute(path: Path) -> Path:
 def _up_to_repository(first: Path) -> Iterator[Path]:
     for directory in (first, *first.parents):
         yield directory
-        if read.exists(directory / ".git"):
+        if _exists(directory / ".git"):
             return
 
 
 def _holds_our_file(directory: Path) -> bool:
-    if any(read.exists(directory / name) for name in (TOML, INI, MANIFEST)):
+    if any(_exists(directory / name) for name in (TOML, INI, MANIFEST)):
         return True
-    if read.holds_our_table(directory / PYPROJECT):
+    if _exists(directory / DOTFILE) and (directory / DOTFILE).is_file() and not _is_home(directory):
         return True
-    return read.exists(directory / DOTFILE) and (directory / DOTFILE).is_file() and not _is_home(directory)
+    pyproject = directory / PYPROJECT
+    return _exists(pyproject) and read.holds_our_table(read.read_text(pyproject) or "")
 
 
 def _is_project(directory: Path) -> bool:
-    return read.exists(directory / PYPROJECT) or read.exists(directory / ".git")
+    return _exists(directory / PYPROJECT) or _exists(directory / ".git")
 
 
 def _is_home(directory: Path) -> bool:
     with suppress(RuntimeError, OSError):  # no home directory: containers with a bare user id
         return directory.samefile(Path.home())
+    return False
+
+
+def _exists(path: Path) -> bool:
+    with suppress(OSError):  # Python 3.11 raises where a parent directory may not be searched
+        return path.exists()
     return False

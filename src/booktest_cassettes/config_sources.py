@@ -6,7 +6,6 @@ Which settings there are, and which place wins, is the job of ``config``.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +20,16 @@ TABLE = "tool.booktest-cassettes"
 # A line that opens our table (or one below it), in any of TOML's spellings. A dependency on this
 # package or a comment about it does not count: most pyproject files that name us only depend on us.
 _OUR_TABLE = re.compile(
-    r"""^[ \t]*(?:\[[ \t]*)?["']?tool["']?[ \t]*\.[ \t]*["']?booktest-cassettes["']?[ \t]*[].=]""",
-    re.MULTILINE,
+    r"""(?m)^[ \t]*(?:\[\s*)?["']?tool["']?\s*\.\s*["']?booktest-cassettes["']?\s*[].=]"""
 )
 _TOML_HEADER = re.compile(r"[ \t]*\[+([^][,]*)\]+[ \t]*(?:#.*)?$")
 _TOML_KEY = re.compile(r"([^=#\[]+)=")
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$")
 _FLAT_HEADER = re.compile(r"\[([^]]*)\]\s*(?:[#;].*)?$")
+# A comma inside a character class, a {2,5} or after a backslash belongs to a regular expression.
+_ITEM = re.compile(r"(?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[\d,]*\}|[^,\\[{]|[\\[{])+")
+_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
+_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +38,8 @@ class Entry:
 
     Parameters
     ----------
-    name:
-        Dotted name, ``storage.mode``, or an alias of one.
-    value:
-        What stands there: a TOML value, or the text of a flat file or variable.
+    name, value:
+        Dotted name, ``storage.mode`` or an alias of it, and what is written for it.
     where:
         ``booktest.toml:3``, ``environment BOOKTEST_STORAGE_MODE``...; starts every message about it.
     is_text:
@@ -50,9 +50,6 @@ class Entry:
     value: object
     where: str
     is_text: bool = False
-
-
-# --- files
 
 
 def read_text(path: Path) -> str | None:
@@ -68,10 +65,7 @@ def read_text(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise ConfigError(
-            f"{path.name}: cannot be read: {error.strerror or error}",
-            hint=f"make {path} a file you may read, or remove it",
-        ) from error
+        raise ConfigError(f"{path.name}: cannot be read: {error.strerror}", hint=f"look at {path}") from error
     try:
         # With its byte-order mark a first line would be no key of ours and be ignored in silence.
         return data.decode("utf-8-sig").replace("\r\n", "\n")
@@ -80,30 +74,18 @@ def read_text(path: Path) -> str | None:
         raise ConfigError(f"{path.name}:{line}: not UTF-8 text", hint=f"save {path} as UTF-8") from error
 
 
-def exists(path: Path) -> bool:
-    """Whether something is there that we may see."""
-    with suppress(OSError):  # Python 3.11 raises where a parent directory may not be searched
-        return path.exists()
-    return False
+def holds_our_table(text: str) -> bool:
+    """Whether a ``pyproject.toml`` has a ``[tool.booktest-cassettes]`` table, without parsing it."""
+    return _OUR_TABLE.search(text) is not None
 
 
-# --- TOML
+def toml_entries(path: Path, *, is_shared: bool = False) -> list[Entry]:
+    """The settings in a TOML file.
 
-
-def holds_our_table(path: Path) -> bool:
-    """Whether this ``pyproject.toml`` has a ``[tool.booktest-cassettes]`` table, without parsing it.
-
-    Raises
-    ------
-    ConfigError
-        When the file cannot be read.
-    """
-    text = read_text(path) if exists(path) else None
-    return text is not None and _OUR_TABLE.search(text) is not None
-
-
-def pyproject_entries(path: Path) -> list[Entry]:
-    """The settings below ``[tool.booktest-cassettes]``; parses nothing when there is no such table.
+    Parameters
+    ----------
+    path, is_shared:
+        The file; shared with other tools, only ``[tool.booktest-cassettes]`` is ours, if it is there.
 
     Raises
     ------
@@ -111,32 +93,16 @@ def pyproject_entries(path: Path) -> list[Entry]:
         When the file cannot be read or is not TOML.
     """
     text = read_text(path)
-    if text is None or not _OUR_TABLE.search(text):
+    if text is None or (is_shared and not holds_our_table(text)):
         return []
-    return _toml_entries(path.name, text, TABLE)
-
-
-def toml_entries(path: Path) -> list[Entry]:
-    """The settings of a TOML file that is all ours.
-
-    Raises
-    ------
-    ConfigError
-        When the file cannot be read or is not TOML.
-    """
-    text = read_text(path)
-    return [] if text is None else _toml_entries(path.name, text, "")
-
-
-def _toml_entries(label: str, text: str, table: str) -> list[Entry]:
-    value: object = _parse_toml(label, text)
-    for part in table.split(".") if table else ():
-        value = value.get(part, {}) if isinstance(value, dict) else value
-    if not isinstance(value, dict):
-        raise ConfigError(f"{label}: '{table}' must be a table", hint=f"write [{table}] on a line of its own")
+    table: object = _parse_toml(path.name, text)
+    for part in TABLE.split(".") if is_shared else ():
+        table = table.get(part, {}) if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        raise ConfigError(f"{path.name}: '{TABLE}' must be a table", hint=f"write [{TABLE}]")
     lines = _toml_lines(text)
-    prefix = f"{table}." if table else ""
-    return [Entry(name, leaf, _place(label, lines, prefix + name)) for name, leaf in _leaves(value)]
+    prefix = f"{TABLE}." if is_shared else ""
+    return [Entry(name, leaf, _place(path.name, lines, prefix + name)) for name, leaf in _leaves(table)]
 
 
 def _parse_toml(label: str, text: str) -> dict[str, object]:
@@ -183,9 +149,6 @@ def _place(label: str, lines: Mapping[str, int], name: str) -> str:
     while name and name not in lines:  # inside an inline table: the line of the table
         name = name.rpartition(".")[0]
     return f"{label}:{lines[name]}" if name else label
-
-
-# --- flat files
 
 
 def flat_entries(path: Path, sections: Collection[str]) -> Iterator[Entry]:
@@ -258,10 +221,8 @@ class Shape:
 
     Parameters
     ----------
-    check:
-        From a TOML value, or what ``from_text`` gave, to the value of a field.
-    from_text:
-        From the text of a flat file or variable to what TOML would have given.
+    check, from_text:
+        From a TOML value to the value of a field, and from the text of a flat file to a TOML value.
     """
 
     check: Callable[[object], object]
@@ -288,10 +249,6 @@ def _one(text: str) -> str:
     return _plain(text.strip())
 
 
-# A comma inside a character class, a {2,5} or after a backslash belongs to a regular expression.
-_ITEM = re.compile(r"(?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[\d,]*\}|[^,\\[{]|[\\[{])+")
-
-
 def _items(text: str) -> list[str]:
     items = [item.strip() for line in text.split("\n") for item in _ITEM.findall(line)]
     return [_plain(item) for item in items if item]
@@ -307,9 +264,6 @@ def _plain(value: str) -> str:
             "is quoted", hint="write it without quotes and brackets, or set it in booktest.toml"
         )
     return value
-
-
-_SWITCH = dict.fromkeys(("1", "true", "yes", "on"), True) | dict.fromkeys(("0", "false", "no", "off"), False)
 
 
 def _switch(text: str) -> bool:
@@ -332,10 +286,6 @@ def _string(value: object) -> str:
     return value
 
 
-def _string_or_none(value: object) -> str | None:
-    return None if value is None else _string(value).strip() or None
-
-
 def _flag(value: object) -> bool:
     if not isinstance(value, bool):
         raise _wrong_type(value, "true or false", "true, without quotes")
@@ -347,9 +297,6 @@ def _path(value: object) -> Path:
     if not text.strip():
         raise ConfigError("must not be empty")
     return Path(text)
-
-
-_UNITS = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 def _size(value: object) -> int:
@@ -373,13 +320,9 @@ def _prefix(value: object) -> str:
     text = _string(value).strip().removesuffix("/")
     parts = text.split("/")
     if not all(parts) or {".", ".."} & set(parts) or "\\" in text or ":" in parts[0]:
-        raise ConfigError(
-            f"{text[:80]!r} is not a relative path inside the remote", hint='for example "booktest/blobs"'
-        )
+        raise ConfigError(f"{text[:80]!r} is no relative path in the remote", hint='use "booktest/blobs"')
     if len(parts[0]) == 2 or parts[:2] == ["files", "md5"]:
-        raise ConfigError(
-            f"'dvc gc' deletes what it does not know in {text[:80]!r}", hint='use "booktest/blobs"'
-        )
+        raise ConfigError(f"'dvc gc' deletes unknown files in {text[:80]!r}", hint='use "booktest/blobs"')
     return text
 
 
@@ -411,18 +354,15 @@ def _variables(value: object) -> tuple[str, ...]:
     items = _names(value)
     for number, item in enumerate(items, 1):
         if not re.fullmatch(r"[A-Za-z_]\w*", item, re.ASCII):
-            raise ConfigError(
-                f"item {number} is not the name of an environment variable (not shown: it may be a secret)",
-                hint="write the name of the variable, for example API_TOKEN, never its value",
-            )
+            # Not shown: who writes the secret itself here must not find it in a log.
+            raise ConfigError(f"item {number} is no variable's name", hint="name it, as in API_TOKEN")
     return items
 
 
 def _member(value: str, allowed: Collection[str]) -> str:
     if value not in allowed:
-        raise ConfigError(
-            f"{value[:40]!r} is not one of {', '.join(allowed)}", hint=did_you_mean(value.lower(), allowed)
-        )
+        problem = f"{value[:40]!r} is not one of {', '.join(allowed)}"
+        raise ConfigError(problem, hint=did_you_mean(value.lower(), allowed))
     return value
 
 
@@ -449,7 +389,7 @@ def optional(shape: Shape) -> Shape:
     return Shape(lambda value: None if value in (None, "") else shape.check(value), shape.from_text)
 
 
-STRING = Shape(_string_or_none, _one)
+STRING = Shape(_string, _one)
 FLAG = Shape(_flag, _switch)
 PATH = Shape(_path, _one)
 SIZE = Shape(_size, _one)

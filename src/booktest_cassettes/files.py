@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from errno import EACCES, EINVAL, ENOSYS, ENOTSUP
 from pathlib import Path
 
 from .digest import short_hash
 from .errors import StorageError
 
-_TEMP_PREFIX = ".tmp-"
-_NAME_LIMIT = 120  # bytes; leaves room for suffixes below the 255 of common file systems
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+# What file systems say that cannot flush a directory (network shares, FUSE) or will not let us open it.
+_NO_DIRECTORY_SYNC = frozenset({EACCES, EINVAL, ENOSYS, ENOTSUP})
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._\-\[\]=,+@ ]")
+# Windows looks at what stands before the first dot only: `con.txt` is the console, too.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d) *(?:\.|\Z)", re.IGNORECASE)
+_HASH_LENGTH = 16
+_HASHED = re.compile(rf"-[0-9a-f]{{{_HASH_LENGTH}}}\Z")
+_NAME_LIMIT = 120  # bytes; with a hash and a suffix still far below the 255 of common file systems
 
 
 @contextmanager
@@ -35,45 +41,55 @@ def atomic_write(path: Path, data: bytes) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old bytes or the new ones.
 
     The bytes go to a temporary file in the same directory, are flushed to disk, and take the name
-    in one step; the directory entry is flushed last.
+    in one step; the directory entry is flushed last. The new file has the mode that the umask asks for.
+    A symbolic link is replaced, not followed.
 
     Raises
     ------
     StorageError
-        When the file system refuses; ``path`` is then unchanged and no temporary file stays.
+        When the file system refuses. No temporary file stays, and ``path`` is unchanged, unless it
+        is the very last step that fails: then it holds the new bytes.
     """
+    temporary = path.with_name(f"{_temporary_stem(path)}{os.urandom(8).hex()}.tmp")
     with storage_errors("write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=_TEMP_PREFIX, dir=path.parent)
         try:
-            with os.fdopen(handle, "wb") as stream:
+            with temporary.open("xb") as stream:
                 stream.write(data)
                 stream.flush()
                 os.fsync(stream.fileno())
-            Path(name).chmod(0o666 & ~_umask())
-            os.replace(name, path)  # noqa: PTH105 - one spelling of the atomic step, easy to find
+            os.replace(temporary, path)  # noqa: PTH105 - one spelling of the atomic step, easy to find
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                temporary.unlink()
             raise
         _sync_directory(path.parent)
 
 
-def _umask() -> int:
-    # The mask can only be read by setting it; mkstemp's 0600 would shut teammates out of a share.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _temporary_stem(path: Path) -> str:
+    return f".{path.name[:50]}."  # at most 200 bytes, whatever the target is called
 
 
 def _sync_directory(path: Path) -> None:
     if os.name == "nt":  # Windows cannot open a directory
         return
-    handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        if error.errno not in _NO_DIRECTORY_SYNC:
+            raise
+
+
+def sweep_temporary(path: Path) -> None:
+    """Delete what a killed :func:`atomic_write` to ``path`` left; nobody may be writing to it now."""
+    left = re.compile(re.escape(_temporary_stem(path)) + r"[0-9a-f]{16}\.tmp")
+    for name in list_names(path.parent):
+        if left.fullmatch(name):
+            remove(path.with_name(name))
 
 
 def read_bytes(path: Path) -> bytes | None:
@@ -91,15 +107,59 @@ def read_bytes(path: Path) -> bytes | None:
             return None
 
 
+def exists(path: Path) -> bool:
+    """Whether something is at ``path``.
+
+    Raises
+    ------
+    StorageError
+        When that cannot be told; ``Path.exists`` would say no.
+    """
+    with storage_errors("read", path):
+        try:
+            path.stat()
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def list_names(directory: Path) -> list[str]:
+    """The names in a directory, sorted; none when it is absent.
+
+    Raises
+    ------
+    StorageError
+        When it cannot be listed, or is no directory; ``Path.glob`` would find nothing.
+    """
+    with storage_errors("list", directory):
+        try:
+            return sorted(os.listdir(directory))  # noqa: PTH208 - names are all that is wanted
+        except FileNotFoundError:
+            return []
+
+
 def remove(path: Path) -> None:
     """Delete ``path`` if it is there."""
     with storage_errors("delete", path):
         path.unlink(missing_ok=True)
 
 
+def remove_empty(directory: Path, *, top: Path) -> None:
+    """Delete ``directory`` and those above it while they are empty; never ``top`` or what is above it.
+
+    That one cannot be deleted is no error: Git does not see empty directories.
+    """
+    while directory != top and top in directory.parents:
+        try:
+            directory.rmdir()
+        except OSError:
+            return
+        directory = directory.parent
+
+
 @contextmanager
 def locked(path: Path, *, timeout: float = 60.0) -> Iterator[None]:
-    """Hold an exclusive lock beside ``path`` (``<path>.lock``) across processes.
+    """Hold an exclusive lock beside ``path`` (``<path>.lock``) across processes and threads.
 
     Parameters
     ----------
@@ -111,42 +171,55 @@ def locked(path: Path, *, timeout: float = 60.0) -> Iterator[None]:
     Raises
     ------
     StorageError
-        When the lock is not free in time.
+        When the lock is not free in time, or its file cannot be made.
     """
     from filelock import FileLock, Timeout  # only writers lock: a replay never loads it
 
-    lock = path.with_name(path.name + ".lock")
+    lock = FileLock(path.with_name(path.name + ".lock"))
     with storage_errors("lock", path):
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=timeout, poll_interval=0.005)
+        except Timeout:
+            raise StorageError(
+                f"another process holds {lock.lock_file} for more than {timeout:g} s",
+                hint="wait for it to end and run the command again",
+            ) from None
+        except NotImplementedError as error:  # how filelock says that the file system has no locks
+            raise StorageError(f"cannot lock {lock.lock_file}: {error}") from None
     try:
-        with FileLock(lock, timeout=timeout):
-            yield
-    except Timeout:
-        raise StorageError(
-            f"another process holds {lock} for more than {timeout:.0f} s",
-            hint="wait for it to end and run the command again",
-        ) from None
+        yield
+    finally:
+        lock.release()
+
+
+def legal_name(text: str) -> str:
+    """A file name of at most 121 bytes that Linux, macOS and Windows accept; ``text`` itself if it is one.
+
+    Different texts may get the same name: see :func:`safe_name`.
+    """
+    name = _UNSAFE.sub("_", text[:_NAME_LIMIT]).strip(". ") or "_"
+    return f"_{name}" if _RESERVED.match(name) else name
+
+
+def hashed_name(name: str, text: str) -> str:
+    """``name`` (a legal one) with a hash of ``text``, that no plain :func:`safe_name` ends with."""
+    return f"{name}-{short_hash(text, _HASH_LENGTH)}"
+
+
+def is_hashed(name: str) -> bool:
+    """Whether a name looks like one of :func:`hashed_name`."""
+    return _HASHED.search(name) is not None
 
 
 def safe_name(text: str) -> str:
     """A file name that is legal everywhere and different for different ``text``.
 
-    Plain names are kept; anything altered (separators, reserved names, over-long) gets a hash of the
-    original, so two ids never share a file.
+    Plain names are kept. Anything altered (separators, reserved names, over-long), anything that ends
+    like a hash and anything with an upper-case letter gets a hash of the original: macOS and Windows
+    do not tell ``GET`` from ``get``.
     """
-    name = re.sub(r"[^A-Za-z0-9._\-\[\]=,+@ ]", "_", text).strip(" ")
-    name = name.rstrip(". ")
-    if _is_plain(name, text):
+    name = legal_name(text)
+    if name == text and name == name.lower() and not is_hashed(name):
         return name
-    stem = name.lstrip(".")[:_NAME_LIMIT] or "_"
-    return f"{stem.rstrip('. ')}-{short_hash(text)}"
-
-
-def _is_plain(name: str, text: str) -> bool:
-    return (
-        name == text
-        and bool(name)
-        and not name.startswith(".")
-        and len(name) <= _NAME_LIMIT
-        and not _RESERVED.match(name)
-    )
+    return hashed_name(name, text)

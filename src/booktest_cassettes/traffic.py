@@ -35,21 +35,29 @@ class Cleaner:
 class Slot:
     """The place of one interaction that is being recorded, taken when its request was sent."""
 
-    __slots__ = ("_traffic", "outcome", "request", "thread", "unfinished")
+    __slots__ = ("_traffic", "open", "outcome", "request", "unfinished")
 
     def __init__(self, traffic: Traffic, request: Request) -> None:
         self._traffic = traffic
         self.request = request
         self.outcome: Response | Failure | None = None
-        self.thread = threading.get_ident()
-        #: What the adapter knows of an answer that is still on its way.
+        self.open = True
+        #: What the adapter knows of an answer that is not finished, asked for when the session ends.
         self.unfinished: Callable[[], Response | Failure | None] | None = None
 
     def finish(self, outcome: Response | Failure) -> None:
         """Record the outcome; the first one counts."""
         if self.outcome is None:
             self.outcome = outcome
-            self._traffic.closed()
+            self.settle()
+
+    def drop(self) -> None:
+        """Forget it: the request never had an outcome worth keeping."""
+        self._traffic.drop(self)
+
+    def settle(self) -> None:
+        """The exchange is over; how much of its answer the client reads may still be open."""
+        self._traffic.settled(self)
 
 
 class Traffic:
@@ -83,6 +91,7 @@ class Traffic:
         self._waiting: dict[Hashable, deque[int]] | None = None
         self._played: set[int] = set()
         self._slots: list[Slot] = []
+        self._thread = threading.get_ident()
         self._open = 0
         self._concurrent = False
 
@@ -107,24 +116,27 @@ class Traffic:
     def record(self, request: Request) -> Slot:
         """Take a place for a clean request that goes to the network now."""
         slot = Slot(self, request)
+        # Any thread but the test's own counts as concurrent, even one request after the other: which
+        # worker of a pool takes the next job is an accident.
+        other_thread = threading.get_ident() != self._thread
         with self._lock:
-            other_thread = bool(self._slots) and self._slots[-1].thread != slot.thread
             self._concurrent = self._concurrent or self._open > 0 or other_thread
             self._open += 1
             self._slots.append(slot)
         return slot
 
     def drop(self, slot: Slot) -> None:
-        """Forget a place: the request never had an outcome worth keeping."""
+        """Forget a slot."""
+        self.settled(slot)
         with self._lock:
             if slot in self._slots:
                 self._slots.remove(slot)
-                self._open -= 1
 
-    def closed(self) -> None:
-        """A slot got its outcome."""
+    def settled(self, slot: Slot) -> None:
+        """The exchange of a slot is over."""
         with self._lock:
-            self._open -= 1
+            self._open -= slot.open
+            slot.open = False
 
     @property
     def unplayed(self) -> list[Request]:

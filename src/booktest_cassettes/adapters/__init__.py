@@ -14,7 +14,7 @@ from .importing import when_imported
 
 _CLIENTS = {
     "urllib3.connectionpool": "pools",
-    "aiohttp.client": "vcr_clients",
+    "aiohttp.client": "aiohttp",
     "tornado.simple_httpclient": "vcr_clients",
     "tornado.curl_httpclient": "vcr_clients",
     "httpx": "respx",

@@ -11,14 +11,15 @@ from typing import Any
 from ..errors import IntegrityError
 from ..recording.model import Failure
 
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+#: Parts of an exception's text that differ between processes and builds of Python.
+_ACCIDENTS = re.compile(r" at 0x[0-9a-fA-F]+| \(_ssl\.c:\d+\)")
 _ERRNO = re.compile(r"\[Errno (-?\d+)\] (.*)", re.DOTALL)
 
 
 def failure_of(error: BaseException) -> Failure:
-    """An exception as it is written down; memory addresses in its text would change every digest."""
+    """An exception as it is written down, without what would change every digest."""
     kind = type(error)
-    return Failure(f"{kind.__module__}.{kind.__qualname__}", _ADDRESS.sub("", str(error)))
+    return Failure(f"{kind.__module__}.{kind.__qualname__}", _ACCIDENTS.sub("", str(error)))
 
 
 def exception_of(
@@ -53,6 +54,8 @@ def _build(kind: type[Exception], message: str) -> Exception:
     numbered = _ERRNO.fullmatch(message)
     if issubclass(kind, OSError) and numbered:
         return kind(int(numbered[1]), numbered[2])
+    if kind.__module__ == "ssl":
+        return kind(1, message)  # its text is only text when it has a number
     try:
         return kind(message)
     except TypeError:  # a constructor that wants more than a message: the class and text are what is caught

@@ -66,9 +66,7 @@ class BlobPersister:
         cleaner = resolve(project.config, Options()).cleaner
         pairs = zip(cassette_dict["requests"], cassette_dict["responses"], strict=True)
         items = [
-            cleaner.interaction(
-                Interaction(cleaner.request(model_request(request)), _in_order(response))
-            )
+            cleaner.interaction(Interaction(cleaner.request(model_request(request)), _in_order(response)))
             for request, response in pairs
         ]
         data = codec.dump_interactions(Kind.HTTP, items)

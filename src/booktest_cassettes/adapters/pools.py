@@ -1,17 +1,21 @@
-"""urllib3's pools keep connections longer than a cassette lives: never hand out the wrong sort."""
+"""urllib3's pools keep connections longer than a cassette lives, and its errors name their connection."""
 
 from __future__ import annotations
 
 from functools import wraps
+from socket import gaierror
 from typing import Any
 
 from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import NameResolutionError
 
+from ..recording.model import Failure
 from .connections import Interceptor, wants_interceptor
+from .failures import exception_of
 
 
 def install(_module: str) -> None:
-    """Patch the way a pool hands out an idle connection."""
+    """Patch the way a pool hands out an idle connection: never one of the wrong sort."""
     get_connection = HTTPConnectionPool._get_conn
 
     @wraps(get_connection)
@@ -24,3 +28,26 @@ def install(_module: str) -> None:
             pool._put_conn(None)  # its slot stays, or a blocking pool would run out of them
 
     HTTPConnectionPool._get_conn = get_matching_connection  # type: ignore[method-assign, assignment]
+
+
+def own_text(error: Exception) -> str:
+    """An error's text without the connection or pool that str() puts in front of it.
+
+    Pickling is how urllib3 itself takes its errors apart: the class, and what it was made of.
+    """
+    made_of = error.__reduce__()[1]
+    return str(made_of[-1]) if isinstance(made_of, tuple) and made_of else str(error)
+
+
+def rebuilt(kind: type[Exception], message: str, connection: Any) -> Exception:
+    """An error of ``kind`` from what :func:`own_text` gave."""
+    if issubclass(kind, NameResolutionError):
+        return kind(connection.host, connection, _exactly(gaierror, message))
+    try:
+        return kind(connection, message)  # most of its errors name the connection first
+    except TypeError:
+        return _exactly(kind, message)  # type: ignore[no-any-return]
+
+
+def _exactly(kind: type[Any], message: str) -> Any:
+    return exception_of(Failure(f"{kind.__module__}.{kind.__qualname__}", message))

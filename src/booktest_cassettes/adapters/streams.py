@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import Any, Self
 
 from ..digest import Kind
 from ..recording.bodies import Body
@@ -14,6 +14,7 @@ from ..recording.model import Failure, Request, Response, header
 from ..session import Session
 from .failures import exception_of, failure_of
 from .serving import has_body, kept, read_too_far, served_headers, wire_pieces
+from .wire import piece_ends
 
 
 @cache
@@ -30,13 +31,25 @@ def stream_classes(library: Any) -> Any:
             if self._at_end is not None:
                 raise self._at_end()
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            for part in self._parts:
-                yield part
-            if self._at_end is not None:
-                raise self._at_end()
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return _Awaited(iter(self))
 
     return Pieces
+
+
+class _Awaited:
+    """An async iterator over what is there already; a generator left half way would need closing."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self._parts = parts
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        for part in self._parts:
+            return part
+        raise StopAsyncIteration
 
 
 def served_response(
@@ -71,15 +84,14 @@ class Recording:
     def __init__(self, session: Session, clean: Request, request: Any) -> None:
         self.session = session
         self.method = request.method
-        self.traffic = session.traffic[Kind.HTTPX]
-        self.slot = self.traffic.record(clean)
+        self.slot = session.traffic[Kind.HTTPX].record(clean)
         self.parts: list[bytes] = []
         self.response: Any = None
         self.ended = False
 
     def drop(self) -> None:
         """Cancelled before an answer: nothing to keep."""
-        self.traffic.drop(self.slot)
+        self.slot.drop()
 
     def failed(self, failure: Failure) -> None:
         """The transport raised instead of answering."""
@@ -92,6 +104,17 @@ class Recording:
         response.stream = _recording_stream(library_of(type(response)))(self)
         self.slot.unfinished = self.outcome
         return response
+
+    def parts_of(self, stream: Iterable[bytes]) -> Iterator[bytes]:
+        """The live parts, each kept as it passes."""
+        try:
+            for part in stream:
+                self.parts.append(part)
+                yield part
+            self.ended = True
+        except Exception as error:
+            self.done(failure_of(error))
+            raise
 
     def done(self, failure: Failure | None = None) -> None:
         """The client will read no more."""
@@ -109,7 +132,7 @@ class Recording:
             http_version=version,
             headers=headers,
             body=Body.from_wire(b"".join(self.parts), header(headers, "content-encoding")),
-            splits=tuple(self._splits()),
+            splits=tuple(piece_ends(self.parts)),
             error=failure,
         )
         cut = (
@@ -124,12 +147,6 @@ class Recording:
         length = header(headers, "content-length")
         return length.isdigit() and sum(map(len, self.parts)) >= int(length)
 
-    def _splits(self) -> Iterator[int]:
-        position = 0
-        for part in self.parts[:-1]:
-            position += len(part)
-            yield position
-
 
 def library_of(message_class: type) -> Any:
     """``httpx`` or ``httpx2``, whichever a request or response is from."""
@@ -143,26 +160,10 @@ def _recording_stream(library: Any) -> Any:
             self._recording = recording
 
         def __iter__(self) -> Iterator[bytes]:
-            recording = self._recording
-            try:
-                for part in recording.stream:
-                    recording.parts.append(part)
-                    yield part
-                recording.ended = True
-            except Exception as error:
-                recording.done(failure_of(error))
-                raise
+            return self._recording.parts_of(self._recording.stream)
 
-        async def __aiter__(self) -> AsyncIterator[bytes]:
-            recording = self._recording
-            try:
-                async for part in recording.stream:
-                    recording.parts.append(part)
-                    yield part
-                recording.ended = True
-            except Exception as error:
-                recording.done(failure_of(error))
-                raise
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return _AwaitedRecording(self._recording)
 
         def close(self) -> None:
             self._recording.stream.close()
@@ -173,3 +174,27 @@ def _recording_stream(library: Any) -> Any:
             self._recording.done()
 
     return Tee
+
+
+class _AwaitedRecording:
+    """Like :meth:`Recording.parts_of`, for async streams; no generator, see :class:`_Awaited`."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._live = aiter(recording.stream)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        recording = self._recording
+        try:
+            part: bytes = await anext(self._live)
+        except StopAsyncIteration:
+            recording.ended = True
+            raise
+        except Exception as error:
+            recording.done(failure_of(error))
+            raise
+        recording.parts.append(part)
+        return part

@@ -1,4 +1,4 @@
-"""aiohttp and tornado, through vcrpy's own stubs and a vcrpy cassette that is only a front.
+"""tornado, through vcrpy's own stubs and a vcrpy cassette that is only a front.
 
 vcrpy closes its stubs over one cassette object, so that object asks the current session each time:
 one patch per process, and two tasks with two cassettes do not mix.
@@ -62,20 +62,9 @@ class SessionCassette(Cassette):  # type: ignore[misc] # vcrpy ships no types
             raise exception_of(outcome)
         return vcr_response(outcome)
 
-    def find_requests_with_most_matches(self, request: Any) -> list[tuple[Any, list[Any], list[Any]]]:
-        """aiohttp's stub asks for the next hop of a redirect: it is the request it made up."""
-        return [(request, [], [])]
-
     def append(self, request: Any, response: dict[str, Any]) -> None:
         """Record an answer."""
-        slot = self._slots.pop(id(request), None)
-        if slot is None:  # a later hop of a redirect: it was never asked for by itself
-            session = session_for(request.uri)
-            if session is None:
-                return
-            traffic = session.traffic[Kind.HTTP]
-            slot = traffic.record(traffic.clean(model_request(request)))
-        slot.finish(model_response(response))
+        self._slots.pop(id(request)).finish(model_response(response))
 
 
 def vcr_response(response: Response) -> dict[str, Any]:
@@ -117,26 +106,10 @@ _front = SessionCassette()
 
 def install(module: str) -> None:
     """Patch the client that ``module`` holds."""
-    if module == "aiohttp.client":
-        _patch_aiohttp(sys.modules[module].ClientSession)
-    elif module == "tornado.simple_httpclient":
+    if module == "tornado.simple_httpclient":
         _patch_tornado(sys.modules[module].SimpleAsyncHTTPClient)
     else:
         _patch_tornado(sys.modules[module].CurlAsyncHTTPClient)
-
-
-def _patch_aiohttp(session_class: Any) -> None:
-    from vcr.stubs.aiohttp_stubs import vcr_request
-
-    real = session_class._request
-    recorded = vcr_request(_front, real)
-
-    @wraps(real)
-    async def request(self: Any, method: str, url: Any, **options: Any) -> Any:
-        handler = real if current() is None else recorded
-        return await handler(self, method, url, **options)
-
-    session_class._request = request
 
 
 def _patch_tornado(client_class: Any) -> None:

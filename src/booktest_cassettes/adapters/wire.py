@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import http.client
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..recording.bodies import Body
@@ -17,6 +17,9 @@ from .failures import failure_of
 from .serving import has_body, served_headers, wire_pieces
 
 _CRLF = b"\r\n"
+#: What ended a body that the server left unfinished by closing the connection: no exception of the
+#: socket's, so the client makes its own of it.
+HUNG_UP = Failure("builtins.EOFError", "the server closed the connection early")
 
 
 class CannedSocket:
@@ -24,19 +27,19 @@ class CannedSocket:
 
     Parameters
     ----------
-    data:
-        The whole answer as bytes.
+    pieces:
+        The answer as it arrives, piece by piece.
     at_end:
         Gives the exception to raise when everything is read and more is asked for.
     """
 
-    def __init__(self, data: bytes, at_end: Callable[[], Exception] | None = None) -> None:
-        self._data = data
+    def __init__(self, pieces: Iterable[bytes], at_end: Callable[[], Exception] | None = None) -> None:
+        self._pieces = pieces
         self._at_end = at_end
 
     def makefile(self, *_args: Any, **_options: Any) -> io.BufferedReader:
         """What http.client reads the answer from."""
-        return io.BufferedReader(_Reader(self._data, self._at_end))
+        return io.BufferedReader(_Reader(self._pieces, self._at_end))
 
     def sendall(self, _data: Any) -> None:
         """Swallow request bytes."""
@@ -58,37 +61,43 @@ class CannedSocket:
 
 
 class _Reader(io.RawIOBase):
-    def __init__(self, data: bytes, at_end: Callable[[], Exception] | None) -> None:
-        self._data = memoryview(data)
+    def __init__(self, pieces: Iterable[bytes], at_end: Callable[[], Exception] | None) -> None:
+        self._pieces = iter(pieces)
+        self._piece = memoryview(b"")
         self._at_end = at_end
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = min(len(buffer), len(self._data))
+        if not self._piece:
+            self._piece = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._piece))
         if not count and self._at_end and len(buffer):
             raise self._at_end()
-        buffer[:count] = self._data[:count]
-        self._data = self._data[count:]
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
         return count
 
 
-def answer_bytes(method: str, response: Response) -> bytes:
-    """A recorded response as HTTP/1 bytes; the pieces of a chunked one as its chunks."""
+def answer_pieces(method: str, response: Response) -> list[bytes]:
+    """A recorded response as HTTP/1 bytes: its head, and its body as that is delivered."""
     parts = wire_pieces(response) if has_body(method, response) else []
     headers = served_headers(method, response, sum(map(len, parts)))
+    if is_chunked(headers) and has_body(method, response):
+        parts = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+        if not (response.cut or response.error):
+            parts.append(b"0\r\n\r\n")
+    return [_head(response, headers), *parts]
+
+
+def _head(response: Response, headers: Headers) -> bytes:
     version = response.http_version if response.http_version.startswith("HTTP/1") else "HTTP/1.1"
     lines = [
         f"{version} {response.status} {response.reason}",
         *(f"{name}: {value}" for name, value in headers),
     ]
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1")
-    if not is_chunked(headers) or not has_body(method, response):
-        return head + b"".join(parts)
-    whole = not (response.cut or response.error)
-    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
-    return head + chunks + (b"0\r\n\r\n" if whole else b"")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def is_chunked(headers: Headers) -> bool:
@@ -128,7 +137,10 @@ class TeeBody:
 
     def read(self, amount: int | None = -1) -> bytes:
         """See io.BufferedReader."""
-        return self._keep(self._fp.read, amount)
+        data = self._keep(self._fp.read, amount)
+        # Unlike read1(), read() only gives less than it was asked for where there is no more.
+        self.ended = self.ended or amount is None or amount < 0 or len(data) < amount
+        return data
 
     def read1(self, amount: int = -1) -> bytes:
         """See io.BufferedReader."""
@@ -140,7 +152,7 @@ class TeeBody:
 
     def readinto(self, buffer: Any) -> int:
         """See io.BufferedReader."""
-        data = self._keep(self._fp.read, len(buffer))
+        data = self.read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
@@ -182,6 +194,7 @@ class TeeBody:
         else:
             parts = [bytes(self.data)]
             complete = self.ended if self.declared is None else len(self.data) >= self.declared
+        error = HUNG_UP if self.ended and not (complete or self.error) else self.error
         wire = b"".join(parts)
         headers = tuple((name, value) for name, value in response.headers.items())
         return Response(
@@ -190,13 +203,14 @@ class TeeBody:
             http_version="HTTP/1.0" if response.version == 10 else "HTTP/1.1",
             headers=headers,
             body=Body.from_wire(wire, header(headers, "content-encoding")),
-            splits=tuple(_ends(parts)) if self.chunked else (),
-            cut=not complete and self.error is None,
-            error=self.error,
+            splits=tuple(piece_ends(parts)) if self.chunked else (),
+            cut=not complete and error is None,
+            error=error,
         )
 
 
-def _ends(parts: list[bytes]) -> Iterator[int]:
+def piece_ends(parts: list[bytes]) -> Iterator[int]:
+    """Where pieces end in the whole, the last one left out: a response's ``splits``."""
     position = 0
     for part in parts[:-1]:
         position += len(part)

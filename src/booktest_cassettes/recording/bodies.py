@@ -11,12 +11,19 @@ import re
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
-_GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"  # no timestamp, no file name, unknown OS
-_LEVELS = (6, 9, 1, 5, 4, 3, 2, 7, 8)
-_SEARCH_LIMIT = 1_000_000  # bytes; above it only the common levels are tried
-_EVENT_END = re.compile(rb"(?:\r\n\r\n|\n\n|\r\r)")
+_GZIP_START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"  # no file name, no timestamp
+_GZIP_SPEED = {9: b"\x02", 1: b"\x04", 0: b"\x04"}  # the XFL byte, as zlib writes it
+_GZIP_HEADER_SIZE = 10
+_ANY_OS = b"\xff"
+_LEVELS = (6, 9, 1, 5, 4, 3, 2, 7, 8, 0)
+_READINGS = {"gzip": ("gzip",), "x-gzip": ("gzip",), "deflate": ("zlib", "deflate")}
+_WINDOWS = {"gzip": -15, "zlib": 15, "deflate": -15}
+_TRIAL = 262_144  # bytes of content after which a wrong level has shown itself
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
+_AWS_JSON = "application/x-amz-json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +36,25 @@ class Coding:
 
     def encode(self, content: bytes) -> bytes:
         """Compress; the same content gives the same bytes under one zlib."""
-        window = 15 if self.name == "zlib" else -15
-        press = zlib.compressobj(self.level, zlib.DEFLATED, window, self.memory)
-        stream = press.compress(content) + press.flush()
+        press = self._press()
+        stream: bytes = press.compress(content) + press.flush()
         if self.name != "gzip":
             return stream
-        trailer = zlib.crc32(content).to_bytes(4, "little") + (len(content) & 0xFFFFFFFF).to_bytes(
-            4, "little"
-        )
-        return _GZIP_HEADER + stream + trailer
+        head = _GZIP_START + _GZIP_SPEED.get(self.level, b"\x00") + _ANY_OS
+        size = len(content) & 0xFFFFFFFF
+        return head + stream + zlib.crc32(content).to_bytes(4, "little") + size.to_bytes(4, "little")
+
+    def gives(self, content: bytes, wire: bytes) -> bool:
+        """Whether encoding ``content`` gives these bytes, a gzip header aside."""
+        skip = _GZIP_HEADER_SIZE if self.name == "gzip" else 0
+        if self.level and len(content) > _TRIAL:
+            begun: bytes = self._press().compress(content[:_TRIAL])
+            if not wire.startswith(begun, skip):
+                return False
+        return self.encode(content)[skip:] == wire[skip:]
+
+    def _press(self) -> Any:
+        return zlib.compressobj(self.level, zlib.DEFLATED, _WINDOWS[self.name], self.memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +81,7 @@ class Body:
             The ``Content-Encoding`` header, ``""`` when there is none.
         """
         coding = content_encoding.strip().lower()
-        if not wire or coding not in ("gzip", "x-gzip", "deflate"):
-            return cls(wire)
-        names = ("zlib", "deflate") if coding == "deflate" else ("gzip",)
-        for name in names:
+        for name in _READINGS.get(coding, ()) if wire else ():
             content = _decode(wire, name)
             if content is not None:
                 return cls(content, _recipe(name, wire, content))
@@ -76,7 +90,7 @@ class Body:
 
 def _decode(wire: bytes, name: str) -> bytes | None:
     """The content, or ``None`` where the stream is broken, cut or followed by something else."""
-    decompress = zlib.decompressobj({"gzip": 31, "zlib": 15, "deflate": -15}[name])
+    decompress = zlib.decompressobj(31 if name == "gzip" else _WINDOWS[name])
     try:
         content = decompress.decompress(wire) + decompress.flush()
     except zlib.error:
@@ -86,13 +100,10 @@ def _decode(wire: bytes, name: str) -> bytes | None:
 
 def _recipe(name: str, wire: bytes, content: bytes) -> Coding:
     """The parameters that give exactly these bytes (a gzip header aside), or zlib's defaults."""
-    levels = _LEVELS if len(content) <= _SEARCH_LIMIT else _LEVELS[:3]
-    stream = wire[10:] if name == "gzip" else wire
-    skip = 10 if name == "gzip" else 0
     for memory in (8, 9):
-        for level in levels:
+        for level in _LEVELS:
             coding = Coding(name, level, memory)
-            if coding.encode(content)[skip:] == stream:
+            if coding.gives(content, wire):
                 return coding
     return Coding(name)
 
@@ -103,9 +114,9 @@ def media_type(content_type: str) -> str:
 
 
 def is_json(content_type: str) -> bool:
-    """Whether a content type says JSON (RFC 6839's ``+json`` included)."""
+    """Whether a content type says JSON (RFC 6839's ``+json`` and AWS's own name included)."""
     kind = media_type(content_type)
-    return kind in ("application/json", "text/json") or kind.endswith("+json")
+    return kind in ("application/json", "text/json") or kind.endswith("+json") or kind.startswith(_AWS_JSON)
 
 
 def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[bytes]:
@@ -113,21 +124,19 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
 
     Event streams come event by event and line-delimited JSON line by line, whatever TCP did; other
     bodies come whole; ``splits`` (recorded with ``chunks = "exact"``) are followed where they are.
+    Together the pieces are the wire bytes, whatever ``splits`` says.
     """
     wire = body.wire
     if splits:
-        bounds = [0, *splits, len(wire)]
-        return [wire[a:b] for a, b in pairwise(bounds) if b > a]
+        return _cut(wire, sorted(end for end in splits if 0 < end < len(wire)))
     if body.coding is None:
         kind = media_type(content_type)
         if kind == "text/event-stream":
-            return _after(wire, _EVENT_END)
+            return _cut(wire, [match.end() for match in _EVENT_END.finditer(wire)])
         if kind in _LINE_TYPES:
             return wire.splitlines(keepends=True)
     return [wire] if wire else []
 
 
-def _after(data: bytes, mark: re.Pattern[bytes]) -> list[bytes]:
-    ends = [match.end() for match in mark.finditer(data)]
-    bounds = [0, *ends, len(data)]
-    return [data[a:b] for a, b in pairwise(bounds) if b > a]
+def _cut(data: bytes, ends: list[int]) -> list[bytes]:
+    return [data[a:b] for a, b in pairwise([0, *ends, len(data)]) if b > a]

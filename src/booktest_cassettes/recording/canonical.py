@@ -7,7 +7,7 @@ stands on one line, so a Git diff of a payload shows a header or a line of text 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import IntegrityError
@@ -22,40 +22,61 @@ def dumps(data: Any) -> bytes:
     Raises
     ------
     ValueError, TypeError
-        For NaN, infinities and anything that is not JSON: the caller encodes those first.
+        For NaN, infinities, keys that are no text and anything else that is not JSON: the caller
+        encodes those first.
     """
-    return ("".join(_write(data, "")) + "\n").encode("utf-8")
+    parts: list[str] = []
+    _write(data, "\n", parts.append)
+    parts.append("\n")
+    # UTF-8 cannot hold a lone surrogate; JSON's own escape can, and that is how Python spells it.
+    return "".join(parts).encode("utf-8", "backslashreplace")
 
 
-def _write(value: Any, indent: str) -> Iterator[str]:
-    if not isinstance(value, (dict, list)) or _is_short(value):
-        yield _leaf(value)
+def _write(value: Any, line: str, put: Callable[[str], None]) -> None:
+    if not isinstance(value, (dict, list, tuple)):
+        put(_leaf(value))
         return
-    inner = indent + "  "
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    yield opening
-    comma = ""
-    for label, item in _items(value):
-        yield f"{comma}\n{inner}{label}"
-        yield from _write(item, inner)
-        comma = ","
-    yield f"\n{indent}{closing}"
-
-
-def _items(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str, Any]]:
+    short = _short(value)
+    if short:
+        put(short)
+        return
+    inner = line + "  "
     if isinstance(value, dict):
-        for key in sorted(value):
-            yield f"{_leaf(key)}: ", value[key]
+        opening, closing = "{}"
+        items = [(_key(key), value[key]) for key in sorted(value)]
     else:
-        for item in value:
-            yield "", item
+        opening, closing = "[]"
+        items = [("", item) for item in value]
+    put(opening)
+    comma = ""
+    for label, item in items:
+        put(f"{comma}{inner}{label}")
+        _write(item, inner, put)
+        comma = ","
+    put(f"{line}{closing}")
 
 
-def _is_short(value: dict[str, Any] | list[Any]) -> bool:
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a key of a JSON object is text, not {type(key).__name__}")
+    return f"{_leaf(key)}: "
+
+
+def _short(value: dict[str, Any] | list[Any] | tuple[Any, ...]) -> str:
+    """The text of what fits in a line, or ``""``."""
     items = value.values() if isinstance(value, dict) else value
-    if len(items) > _WIDTH // 3 or any(isinstance(item, (dict, list)) and item for item in items):
-        return False
-    return len(_leaf(value)) <= _WIDTH
+    if len(items) > _WIDTH // 3:
+        return ""
+    for item in items:
+        if isinstance(item, str):
+            if len(item) > _WIDTH:
+                return ""
+        elif item and isinstance(item, (dict, list, tuple)):
+            return ""
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        return ""
+    text = _leaf(value)
+    return text if len(text) <= _WIDTH else ""
 
 
 def loads(data: bytes, *, name: str) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..digest import Kind
@@ -33,9 +34,9 @@ def load_interactions(data: bytes, *, name: str) -> list[Interaction]:
     IntegrityError
         When the bytes are not such a blob, or come from a newer version.
     """
-    document = load_document(data, name=name)
+    items = _content(data, "interactions", (Kind.HTTP, Kind.HTTPX), name)
     with _Shape(name):
-        return [_interaction_in(item) for item in document["interactions"]]
+        return [_interaction_in(item) for item in _list(items)]
 
 
 def dump_env(values: Mapping[str, str | None]) -> bytes:
@@ -45,9 +46,9 @@ def dump_env(values: Mapping[str, str | None]) -> bytes:
 
 def load_env(data: bytes, *, name: str) -> dict[str, str | None]:
     """Read what :func:`dump_env` wrote; raises IntegrityError."""
-    document = load_document(data, name=name)
+    values = _content(data, "env", (Kind.ENV,), name)
     with _Shape(name):
-        return {str(key): value if value is None else str(value) for key, value in document["env"].items()}
+        return {key: None if value is None else _text(value) for key, value in values.items()}
 
 
 def dump_func(calls: Sequence[Call]) -> bytes:
@@ -57,27 +58,37 @@ def dump_func(calls: Sequence[Call]) -> bytes:
 
 def load_func(data: bytes, *, name: str) -> list[Call]:
     """Read what :func:`dump_func` wrote; raises IntegrityError."""
-    document = load_document(data, name=name)
+    calls = _content(data, "calls", (Kind.FUNC,), name)
     with _Shape(name):
-        return load_calls({"calls": document["calls"]})
+        return load_calls({"calls": calls})
 
 
 def load_document(data: bytes, *, name: str) -> dict[str, Any]:
     """The plain JSON of any blob, its version checked; raises IntegrityError."""
     document = canonical.loads(data, name=name)
     version = document.get("version") if isinstance(document, dict) else None
-    if isinstance(version, int) and version > VERSION:
+    if type(version) is int and version > VERSION:
         raise IntegrityError(
             f"{name}: written by a newer version (format {version}, this one reads up to {VERSION})",
             hint="pip install --upgrade booktest-cassettes",
         )
-    if not isinstance(document, dict) or version != VERSION:
+    if not isinstance(document, dict) or type(version) is not int or version != VERSION:
         raise IntegrityError(f"{name}: not a snapshot: no version {VERSION} in it")
     return document
 
 
 def _dump(kind: Kind, content: dict[str, Any]) -> bytes:
     return canonical.dumps({"version": VERSION, "kind": kind.value, **content})
+
+
+def _content(data: bytes, key: str, kinds: tuple[Kind, ...], name: str) -> Any:
+    """What a blob of one of these kinds holds under ``key``, the one thing in it."""
+    document = load_document(data, name=name)
+    with _Shape(name):
+        _check(document, {"version", "kind", key})
+        if document["kind"] not in kinds:
+            raise ValueError(f"a blob of kind {Kind(document['kind'])}")
+        return document[key]
 
 
 class _Shape:
@@ -102,11 +113,12 @@ def _interaction_out(item: Interaction) -> dict[str, Any]:
     return {"request": _request_out(item.request), **outcome}
 
 
-def _interaction_in(data: dict[str, Any]) -> Interaction:
-    request = _request_in(data["request"])
+def _interaction_in(data: Any) -> Interaction:
     if "failure" in data:
-        return Interaction(request, _failure_in(data["failure"]))
-    return Interaction(request, _response_in(data["response"]))
+        _check(data, {"request", "failure"})
+        return Interaction(_request_in(data["request"]), _failure_in(data["failure"]))
+    _check(data, {"request", "response"})
+    return Interaction(_request_in(data["request"]), _response_in(data["response"]))
 
 
 def _request_out(request: Request) -> dict[str, Any]:
@@ -118,10 +130,12 @@ def _request_out(request: Request) -> dict[str, Any]:
     }
 
 
-def _request_in(data: dict[str, Any]) -> Request:
-    return Request(
-        _text(data["method"]), _text(data["url"]), _headers_in(data), _body_in(data.get("body")).content
-    )
+def _request_in(data: Any) -> Request:
+    _check(data, {"method", "url", "headers"}, {"body"})
+    body = _body_in(data["body"]) if "body" in data else Body()
+    if body.coding is not None:
+        raise ValueError("a request body with a coding")
+    return Request(_text(data["method"]), _text(data["url"]), _headers_in(data["headers"]), body.content)
 
 
 def _response_out(response: Response) -> dict[str, Any]:
@@ -137,30 +151,41 @@ def _response_out(response: Response) -> dict[str, Any]:
     }
 
 
-def _response_in(data: dict[str, Any]) -> Response:
-    error = data.get("error")
+def _response_in(data: Any) -> Response:
+    _check(data, _RESPONSE, _RESPONSE_MORE)
     return Response(
-        status=int(data["status"]),
-        reason=_text(data["reason"]),
-        http_version=_text(data["http_version"]),
-        headers=_headers_in(data),
-        body=_body_in(data.get("body")),
-        splits=tuple(int(offset) for offset in data.get("splits", ())),
-        cut=bool(data.get("cut", False)),
-        error=_failure_in(error) if error else None,
+        _integer(data["status"]),
+        _text(data["reason"]),
+        _text(data["http_version"]),
+        _headers_in(data["headers"]),
+        _body_in(data["body"]) if "body" in data else Body(),
+        tuple([_integer(offset) for offset in _list(data["splits"])]) if "splits" in data else (),
+        _true(data["cut"]) if "cut" in data else False,
+        _failure_in(data["error"]) if "error" in data else None,
     )
+
+
+_RESPONSE = frozenset({"status", "reason", "http_version", "headers"})
+_RESPONSE_MORE = frozenset({"body", "splits", "cut", "error"})
 
 
 def _failure_out(failure: Failure) -> dict[str, Any]:
     return {"type": failure.type, "message": failure.message}
 
 
-def _failure_in(data: dict[str, Any]) -> Failure:
+def _failure_in(data: Any) -> Failure:
+    _check(data, {"type", "message"})
     return Failure(_text(data["type"]), _text(data["message"]))
 
 
-def _headers_in(data: dict[str, Any]) -> Headers:
-    return tuple((_text(name), _text(value)) for name, value in data["headers"])
+def _headers_in(data: Any) -> Headers:
+    return tuple([_pair(pair) for pair in _list(data)])
+
+
+def _pair(data: Any) -> tuple[str, str]:
+    if type(data) is not list or len(data) != 2:
+        raise TypeError("a header is a pair of texts")
+    return _text(data[0]), _text(data[1])
 
 
 def _body_out(body: Body) -> dict[str, Any] | None:
@@ -185,33 +210,61 @@ def _content_out(content: bytes) -> dict[str, Any]:
     return {"text": text} if len(lines) < 2 else {"lines": lines}
 
 
-def _body_in(data: dict[str, Any] | None) -> Body:
-    if data is None:
-        return Body()
-    coding = data.get("coding")
-    return Body(_content_in(data), _coding_in(coding) if coding else None)
-
-
-def _content_in(data: dict[str, Any]) -> bytes:
+def _body_in(data: Any) -> Body:
+    coding = _coding_in(data["coding"]) if "coding" in data else None
+    if len(data) != (1 if coding is None else 2):
+        raise ValueError(f"a body says itself once, not as {_names(data.keys())}")
     if "text" in data:
-        return _text(data["text"]).encode("utf-8")
+        return Body(_text(data["text"]).encode("utf-8"), coding)
     if "lines" in data:
-        return "".join(data["lines"]).encode("utf-8")
-    return base64.b64decode(data["base64"], validate=True)
+        return Body("".join(_list(data["lines"])).encode("utf-8"), coding)
+    return Body(base64.b64decode(_text(data["base64"]), validate=True), coding)
 
 
-def _coding_in(data: dict[str, Any]) -> Coding:
+def _coding_in(data: Any) -> Coding:
     ((name, level),) = ((key, value) for key, value in data.items() if key != "memory")
-    if name not in ("gzip", "zlib", "deflate"):
-        raise ValueError(f"unknown coding {name!r}")
-    return Coding(name, int(level), int(data["memory"]))
+    coding = Coding(name, _integer(level), _integer(data["memory"]))
+    if name not in ("gzip", "zlib", "deflate") or not (0 <= coding.level <= 9 and 1 <= coding.memory <= 9):
+        raise ValueError("unknown coding")
+    return coding
 
 
 def _optional(key: str, value: object) -> dict[str, Any]:
     return {key: value} if value else {}
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
+# -- shapes: nothing is read that was not written ----------------------------------------------------
+
+
+def _check(data: Any, needed: AbstractSet[str], more: AbstractSet[str] = frozenset()) -> None:
+    keys = data.keys()
+    if not (needed <= keys and (keys <= needed or keys <= needed | more)):
+        raise ValueError(f"expected {_names(needed)}, found {_names(keys)}")
+
+
+def _names(names: AbstractSet[str]) -> str:
+    return ", ".join(sorted(names))[:200] or "nothing"
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str:
         raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"expected a whole number, found {type(value).__name__}")
+    return value
+
+
+def _true(value: Any) -> bool:
+    if value is not True:
+        raise TypeError(f"expected true, found {type(value).__name__}")
+    return True
+
+
+def _list(value: Any) -> list[Any]:
+    if type(value) is not list:
+        raise TypeError(f"expected a list, found {type(value).__name__}")
     return value

@@ -4,41 +4,70 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from heapq import nlargest
+from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
-from .bodies import is_json, media_type
+from .bodies import media_type
 from .matching import Matcher, parse_uri, without_boundary
 from .model import Request
 
-_SHOWN = 12
-_LENGTH = 80
+_SHOWN = 12  # lines
+_LENGTH = 80  # characters of a value
+_LABEL = 120  # characters of a field's name
+_CONTEXT = 20  # characters before the place where two long values part
+_CLOSE = 200  # requests that are compared in depth
+_COUNTED = 1_000  # differences, beyond which there are just more
+_COMPARED = 500  # bytes of two bodies, to see how alike they read
+_PARTED = 100_000  # characters of two values, to see where they part
 _ABSENT = object()
 
 
 def nearest(made: Request, recorded: Sequence[Request], matcher: Matcher) -> Request | None:
-    """The recorded request that a person would call the closest to ``made``."""
-    candidates = recorded[:500]
-    return max(candidates, key=lambda other: _closeness(made, other, matcher), default=None)
+    """The recorded request that a person would call the closest to ``made``.
+
+    Same path first, then same method, then the fewest differences in what the matcher looks at, then
+    the body that reads most alike.
+    """
+    close = nlargest(_CLOSE, recorded, key=lambda other: (_place(made, other), made.body == other.body))
+    return max(close, key=lambda other: (_place(made, other), _likeness(made, other, matcher)), default=None)
 
 
-def _closeness(made: Request, other: Request, matcher: Matcher) -> tuple[int, int, int, int]:
+def _place(made: Request, other: Request) -> tuple[int, int, int]:
     mine, theirs = parse_uri(made.url), parse_uri(other.url)
     same_place = (mine.host == theirs.host) + 2 * (mine.path == theirs.path)
     steps = sum(a == b for a, b in zip(mine.path.split("/"), theirs.path.split("/"), strict=False))
-    same_parts = -len(matcher.differing(made, other))
-    return (same_place, made.method == other.method, steps, same_parts)
+    return (same_place, made.method == other.method, steps)
+
+
+def _likeness(made: Request, other: Request, matcher: Matcher) -> tuple[int, int, float]:
+    names = matcher.differing(made, other)
+    lines = sum(1 for _ in islice(_lines(names, made, other, matcher), _COUNTED))
+    bodies = (_text(made.body[:_COMPARED]), _text(other.body[:_COMPARED]))
+    return (-len(names), -lines, SequenceMatcher(None, *bodies, autojunk=False).quick_ratio())
 
 
 def describe(made: Request, recorded: Request, matcher: Matcher) -> list[str]:
     """Lines that name each differing field with the value now and the recorded one."""
-    lines: list[str] = []
-    for name in matcher.differing(made, recorded):
-        describe_part = _DESCRIBE.get(name)
-        lines += describe_part(made, recorded) if describe_part else [f"{name} tells them apart"]
+    names = matcher.differing(made, recorded)
+    lines = list(dict.fromkeys(islice(_lines(names, made, recorded, matcher), _COUNTED)))
     rest = len(lines) - _SHOWN
-    return lines if rest <= 0 else [*lines[:_SHOWN], f"... and {rest} more"]
+    if rest <= 0:
+        return lines
+    return [*lines[:_SHOWN], f"... and {rest} more" if len(lines) < _COUNTED else "... and many more"]
+
+
+def _lines(names: Iterable[str], made: Request, recorded: Request, matcher: Matcher) -> Iterator[str]:
+    for name in names:
+        told = False
+        for line in _DESCRIBE.get(name, _nothing)(made, recorded, matcher):
+            told = True
+            yield line
+        if not told:
+            yield f"{_printable(name)[:_LABEL]} tells them apart"
 
 
 def json_differences(new: Any, old: Any, path: str = "$") -> Iterator[tuple[str, Any, Any]]:
@@ -58,95 +87,136 @@ def _at(items: list[Any], index: int) -> Any:
 
 
 def _line(field: str, new: object, old: object) -> str:
-    return f"{field}: {shown(new)} now, {shown(old)} recorded"
+    mine, theirs = _shown(new), _shown(old)
+    # Two long values are shown from a little before the place where they part.
+    start = 0
+    if min(len(mine), len(theirs)) > _LENGTH:
+        pairs = enumerate(zip(mine[:_PARTED], theirs[:_PARTED], strict=False))
+        start = next((index for index, (a, b) in pairs if a != b), 0) - _CONTEXT
+    label = _clipped(_printable(field), 0, _LABEL)
+    return f"{label}: {_clipped(mine, start)} now, {_clipped(theirs, start)} recorded"
 
 
 def shown(value: object) -> str:
     """A value for a message: quoted, on one line, not too long."""
-    if value is _ABSENT:
-        return "nothing"
-    text = json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= _LENGTH else f"{text[:_LENGTH]}... ({len(text)} characters)"
+    return _clipped(_shown(value), 0)
 
 
-def _method(made: Request, recorded: Request) -> list[str]:
+def _shown(value: object) -> str:
+    return "nothing" if value is _ABSENT else _printable(json.dumps(value, ensure_ascii=False, default=repr))
+
+
+def _clipped(text: str, start: int, length: int = _LENGTH) -> str:
+    if len(text) <= length:
+        return text
+    start = max(start, 0)
+    end = start + length
+    head, tail = "..." if start else "", "..." if end < len(text) else ""
+    return f"{head}{text[start:end]}{tail} ({len(text)} characters)"
+
+
+def _printable(text: str) -> str:
+    # What was recorded must not drive the terminal a message is printed on.
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+_Describe = Callable[[Request, Request, Matcher], Iterable[str]]
+
+
+def _nothing(_made: Request, _recorded: Request, _matcher: Matcher) -> Iterable[str]:
+    return ()
+
+
+def _method(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
     return [_line("method", made.method, recorded.method)]
 
 
-def _uri(made: Request, recorded: Request) -> list[str]:
+def _uri(made: Request, recorded: Request, matcher: Matcher) -> Iterable[str]:
+    for part in (_host, _path, _query):
+        yield from part(made, recorded, matcher)
+
+
+def _host(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
     mine, theirs = parse_uri(made.url), parse_uri(recorded.url)
-    lines = []
-    if mine.text != theirs.text:
-        lines.append(_line("host", mine.text, theirs.text))
-    if mine.path != theirs.path:
-        lines.append(_line("path", mine.path, theirs.path))
-    return lines + _pairs("query", mine.query, theirs.query)
+    return [_line("host", mine.text, theirs.text)] if mine.text != theirs.text else []
 
 
-def _pairs(label: str, new: Iterable[tuple[str, str]], old: Iterable[tuple[str, str]]) -> list[str]:
+def _path(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
+    mine, theirs = parse_uri(made.url), parse_uri(recorded.url)
+    return [_line("path", mine.path, theirs.path)] if mine.path != theirs.path else []
+
+
+def _query(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
+    return _pairs("query", parse_uri(made.url).query, parse_uri(recorded.url).query)
+
+
+def _pairs(label: str, new: Iterable[tuple[str, str]], old: Iterable[tuple[str, str]]) -> Iterator[str]:
     mine, theirs = _grouped(new), _grouped(old)
-    return [
-        _line(f"{label} {name}", mine.get(name, _ABSENT), theirs.get(name, _ABSENT))
-        for name in sorted(mine.keys() | theirs.keys())
-        if mine.get(name) != theirs.get(name)
-    ]
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            yield _line(f"{label} {name}", mine.get(name, _ABSENT), theirs.get(name, _ABSENT))
 
 
 def _grouped(pairs: Iterable[tuple[str, str]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         found.setdefault(name, []).append(value)
-    return {name: values[0] if len(values) == 1 else values for name, values in found.items()}
+    return {name: values[0] if len(values) == 1 else sorted(values) for name, values in found.items()}
 
 
-def _headers(made: Request, recorded: Request) -> list[str]:
+def _headers(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
     lower = [[(name.lower(), value) for name, value in request.headers] for request in (made, recorded)]
     return _pairs("header", lower[0], lower[1])
 
 
-def _body(made: Request, recorded: Request) -> list[str]:
+def _body(made: Request, recorded: Request, matcher: Matcher) -> Iterable[str]:
+    try:
+        found = list(json_differences(matcher.json_body(made), matcher.json_body(recorded)))
+        return (_line(f"body {path}", new, old) for path, new, old in found)
+    except (ValueError, RecursionError):
+        pass
     content_type = made.header("content-type")
-    if content_type != recorded.header("content-type") and not (made.body and recorded.body):
-        return [_line("body", _text(made.body), _text(recorded.body))]
-    if is_json(content_type) or made.body[:1] in (b"{", b"["):
-        try:
-            found = json_differences(json.loads(made.body), json.loads(recorded.body))
-            return [_line(f"body {path}", new, old) for path, new, old in found]
-        except (ValueError, RecursionError):
-            pass
     if media_type(content_type) == "application/x-www-form-urlencoded":
         pairs = [
-            parse_qsl(request.body.decode("latin-1"), keep_blank_values=True) for request in (made, recorded)
+            parse_qsl(_text(request.body), keep_blank_values=True, errors="surrogateescape")
+            for request in (made, recorded)
         ]
         return _pairs("form", pairs[0], pairs[1])
-    return _text_lines(content_type, made.body, recorded.body)
+    return _text_lines(content_type, made, recorded)
 
 
-def _text_lines(content_type: str, new: bytes, old: bytes) -> list[str]:
-    mine = Counter(without_boundary(content_type, new).splitlines())
-    theirs = Counter(old.splitlines())
-    added, gone = mine - theirs, theirs - mine
+def _text_lines(content_type: str, made: Request, recorded: Request) -> Iterator[str]:
+    new = without_boundary(content_type, made.body)
+    old = without_boundary(recorded.header("content-type"), recorded.body)
+    mine, theirs = Counter(new.splitlines()), Counter(old.splitlines())
     if len(mine) < 2 or b"\0" in new + old:
-        return [_line("body", _text(new), _text(old))]
-    return [f"body + {shown(_text(line))}" for line in added] + [
-        f"body - {shown(_text(line))}" for line in gone
-    ]
+        if new != old:
+            yield _line("body", _text(new), _text(old))
+        return
+    for line in mine - theirs:
+        yield f"body + {shown(_text(line))}"
+    for line in theirs - mine:
+        yield f"body - {shown(_text(line))}"
+
+
+def _raw_body(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
+    return [_line("body", _text(made.body), _text(recorded.body))]
 
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-_DESCRIBE = {
+_DESCRIBE: dict[str, _Describe] = {
     "method": _method,
     "uri": _uri,
     "url": _uri,
-    "scheme": _uri,
-    "host": _uri,
-    "port": _uri,
-    "path": _uri,
-    "query": _uri,
+    "scheme": _host,
+    "host": _host,
+    "port": _host,
+    "path": _path,
+    "query": _query,
     "headers": _headers,
     "body": _body,
-    "raw_body": _body,
+    "raw_body": _raw_body,
 }

@@ -9,9 +9,11 @@ the same in a cassette of ten and of ten thousand.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from math import isinf
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -22,7 +24,7 @@ from .model import Request, header
 NAMES = ("method", "uri", "url", "scheme", "host", "port", "path", "query", "headers", "body", "raw_body")
 DEFAULT = ("method", "uri", "body")
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-_CACHED_BODY = 65_536  # bytes; larger bodies are not kept alive by the cache
+_CACHED_BODY = 16_384  # bytes; larger bodies are not kept alive by the cache
 
 #: A user's matcher, as vcrpy has them: false or AssertionError means "different".
 CustomMatcher = Callable[[Request, Request], object]
@@ -41,31 +43,55 @@ class Uri:
     @property
     def text(self) -> str:
         """For messages: scheme, host and port in one."""
-        return f"{self.scheme}://{self.host}" + (f":{self.port}" if self.port else "")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port is not None else "")
 
 
 @lru_cache(maxsize=4096)
 def parse_uri(url: str) -> Uri:
-    """Take a URL apart; equal requests give equal results."""
-    parts = urlsplit(url)
+    """Take a URL apart; equal requests give equal results.
+
+    What is no URL is not refused: its parts are then as different as they are written.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # "http://[::1"
+        return Uri("", url, None, "", ())
     scheme = parts.scheme.lower()
+    path, query = _path(parts.path), tuple(sorted(_pairs(parts.query)))
     try:
         port = parts.port
-    except ValueError:  # "http://host:port/": keep it, as different as it is written
-        return Uri(scheme, parts.netloc, None, parts.path, ())
-    if port == _PORTS.get(scheme):
-        port = None
-    query = tuple(sorted(parse_qsl(parts.query, keep_blank_values=True)))
-    return Uri(scheme, (parts.hostname or "").rstrip("."), port, _path(parts.path), query)
+    except ValueError:  # "http://host:port/"
+        return Uri(scheme, parts.netloc.rpartition("@")[2], None, path, query)
+    return Uri(scheme, _host(parts.hostname or ""), None if port == _PORTS.get(scheme) else port, path, query)
+
+
+def _host(host: str) -> str:
+    host = host.rstrip(".")
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError:  # clients say it in Punycode; what has none stays as it is written
+        return host
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    return parse_qsl(text, keep_blank_values=True, errors="surrogateescape")
 
 
 def _path(path: str) -> str:
     # "%41" and "A" name the same path; "%2F" and "/" do not (RFC 3986, 6.2.2.2 and 2.2).
     if "%" not in path:
         return path or "/"
-    return "%2F".join(
-        unquote(part, errors="surrogateescape") for part in path.replace("%2f", "%2F").split("%2F")
+    parts = re.split("(%2F|%25)", _LONE_PERCENT.sub("%25", path), flags=re.IGNORECASE)
+    return "".join(
+        part.upper() if number % 2 else unquote(part, errors="surrogateescape")
+        for number, part in enumerate(parts)
     )
+
+
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 class Matcher:
@@ -78,7 +104,8 @@ class Matcher:
         AssertionError), which narrow down what the names found.
     ignore_json_paths:
         Parts of JSON bodies that do not count, dotted, ``*`` for any key or index:
-        ``metadata.request_id``, ``items.*.created_at``.
+        ``metadata.request_id``, ``items.*.created_at``; also as `difference` writes them,
+        ``$.items[0].id``.
 
     Raises
     ------
@@ -97,7 +124,7 @@ class Matcher:
                 raise UsageError(
                     f"unknown matcher {name!r} in match_on", hint=f"one of {', '.join(NAMES)}, or a function"
                 )
-        self._ignored = tuple(tuple(path.removeprefix("$.").split(".")) for path in ignore_json_paths)
+        self._ignored = tuple(map(_steps, ignore_json_paths))
         self._parts = [(name, self._part(name)) for name in self.names]
 
     def key(self, request: Request) -> Hashable:
@@ -116,6 +143,12 @@ class Matcher:
             for matcher in self.custom
             if not _accepts(matcher, made, recorded)
         ]
+
+    def json_body(self, request: Request) -> Any:
+        """The JSON of a body without what does not count; raises ValueError where there is none."""
+        if not _may_be_json(header(request.headers, "content-type"), request.body):
+            raise ValueError("not JSON")
+        return _parsed(request.body, self._ignored)
 
     def _part(self, name: str) -> Callable[[Request], Hashable]:
         if name == "body":
@@ -160,10 +193,10 @@ _PARTS: dict[str, Callable[[Request], Hashable]] = {
 
 def _body_key(content_type: str, body: bytes, ignored: tuple[tuple[str, ...], ...]) -> Hashable:
     kind = media_type(content_type)
-    if is_json(content_type):
+    if _may_be_json(content_type, body):
         return _json_key(body, ignored)
     if kind == "application/x-www-form-urlencoded":
-        return ("form", tuple(sorted(parse_qsl(body.decode("latin-1"), keep_blank_values=True))))
+        return ("form", tuple(sorted(_pairs(body.decode("utf-8", "surrogateescape")))))
     if kind.startswith("multipart/"):
         return ("multipart", without_boundary(content_type, body))
     return body
@@ -172,14 +205,46 @@ def _body_key(content_type: str, body: bytes, ignored: tuple[tuple[str, ...], ..
 _cached_body_key = lru_cache(maxsize=1024)(_body_key)
 
 
+def _may_be_json(content_type: str, body: bytes) -> bool:
+    # Clients that post JSON without saying so are common; nothing else begins like this.
+    return is_json(content_type) or body[:1] in (b"{", b"[")
+
+
 def _json_key(body: bytes, ignored: tuple[tuple[str, ...], ...]) -> Hashable:
     try:
-        data = json.loads(body)
-        for path in ignored:
-            _drop(data, path)
-        return ("json", json.dumps(data, sort_keys=True))
+        return ("json", json.dumps(_parsed(body, ignored), sort_keys=True))
     except (ValueError, RecursionError):  # not JSON after all: compare the bytes
         return body
+
+
+def _parsed(body: bytes, ignored: tuple[tuple[str, ...], ...]) -> Any:
+    data = json.loads(body, object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_float)
+    for path in ignored:
+        _drop(data, path)
+    return data
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice: readers differ in what that means")
+    return found
+
+
+def _no_number(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError("a number that is too large to compare")
+    return number
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    dotted = re.sub(r"\[(\d+|\*)\]", r".\1", path)
+    return tuple(dotted.removeprefix("$").removeprefix(".").split("."))
 
 
 def _drop(data: Any, path: tuple[str, ...]) -> None:
@@ -194,29 +259,35 @@ def _drop(data: Any, path: tuple[str, ...]) -> None:
     for key in reversed(keys):
         if rest:
             _drop(data[key], rest)
+        elif isinstance(data, list) and step != "*":
+            data[key] = None  # the items after it keep their places
         else:
             del data[key]
 
 
 def _is_index(step: str, data: list[Any]) -> bool:
-    return step.isdigit() and int(step) < len(data)
+    return step.isascii() and step.isdigit() and int(step) < len(data)
 
 
 BOUNDARY = "boundary"
+_BOUNDARY = re.compile(r';\s*boundary\s*=\s*("?)([^";]*[^";\s])', re.IGNORECASE)
 
 
 def boundary_of(content_type: str) -> str:
     """The boundary a multipart content type declares, or ``""``."""
-    for parameter in content_type.split(";")[1:]:
-        name, _, value = parameter.strip().partition("=")
-        if name.strip().lower() == "boundary":
-            return value.strip().strip('"')
-    return ""
+    found = _BOUNDARY.search(content_type) if media_type(content_type).startswith("multipart/") else None
+    return found[2] if found else ""
+
+
+def with_fixed_boundary(content_type: str) -> str:
+    """A multipart content type with :data:`BOUNDARY` in the place of its random one."""
+    return _BOUNDARY.sub(lambda match: f"{match[0].removesuffix(match[2])}{BOUNDARY}", content_type, count=1)
 
 
 def without_boundary(content_type: str, body: bytes) -> bytes:
     """A multipart body with its random boundary replaced by a fixed one."""
-    boundary = boundary_of(content_type)
-    if not boundary:
+    boundary = boundary_of(content_type).encode("latin-1", "replace")
+    if not boundary or boundary == BOUNDARY.encode():
         return body
-    return body.replace(b"--" + boundary.encode("latin-1"), b"--" + BOUNDARY.encode())
+    line = re.compile(rb"(?m)^--" + re.escape(boundary) + rb"(?=(?:--)?[ \t]*(?:\r?\n|\Z))")
+    return line.sub(b"--" + BOUNDARY.encode(), body)

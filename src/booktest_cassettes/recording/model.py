@@ -5,7 +5,7 @@ Header values and reasons are ``str`` by latin-1, so every byte that was on the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .bodies import Body
 
@@ -66,6 +66,21 @@ class Response:
     splits: tuple[int, ...] = ()
     cut: bool = False
     error: Failure | None = None
+
+    def with_body(self, body: Body) -> Response:
+        """The same response with another body; Content-Length follows it, ``splits`` cannot.
+
+        Where the client saw less than was announced, what was missing stays missing.
+        """
+        length, before = len(body.wire), len(self.body.wire)
+        partial = self.cut or self.error is not None
+        headers = tuple(
+            (name, str(length + (max(int(value) - before, 0) if partial else 0)))
+            if name.lower() == "content-length" and value.isascii() and value.isdigit()
+            else (name, value)
+            for name, value in self.headers
+        )
+        return replace(self, headers=headers, body=body, splits=())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from .matching import BOUNDARY, boundary_of, without_boundary
-from .model import Failure, Headers, Interaction, Request, Response
+from .bodies import Body
+from .matching import boundary_of, with_fixed_boundary, without_boundary
+from .model import Failure, Headers, Interaction, Request, Response, header
 
 _EPOCH = "Thu, 01 Jan 1970 00:00:00 GMT"
 _FAR = "Fri, 31 Dec 9999 23:59:59 GMT"
@@ -40,9 +41,10 @@ VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
     "server-timing": "total;dur=0",
     **dict.fromkeys(
         (
-            "anthropic-organization-id openai-organization request-id x-amz-cf-id x-amz-id-2"
-            " x-amz-request-id x-amzn-requestid x-amzn-trace-id x-b3-spanid x-b3-traceid x-cloud-trace-context x-correlation-id"
-            " x-github-request-id x-guploader-uploadid x-ms-request-id x-request-id x-trace-id x-vercel-id"
+            "anthropic-organization-id openai-organization request-id x-amz-cf-id x-amz-id-2 x-amz-request-id"
+            " x-amzn-requestid x-amzn-trace-id x-b3-spanid x-b3-traceid x-cloud-trace-context"
+            " x-correlation-id x-github-request-id x-guploader-uploadid x-ms-request-id x-request-id"
+            " x-trace-id x-vercel-id"
         ).split(),
         _ID,
     ),
@@ -83,27 +85,30 @@ class Normaliser:
     Parameters
     ----------
     volatile_headers:
-        More names: dropped from requests; replaced by ``0`` in responses.
+        More names: dropped from requests; replaced by ``0`` in responses. A trailing ``*`` stands for
+        the rest.
     """
 
     def __init__(self, volatile_headers: Iterable[str] = ()) -> None:
         extra = [name.lower() for name in volatile_headers]
         dropped = [*DROPPED_REQUEST_HEADERS, *extra]
         self._dropped = frozenset(name for name in dropped if not name.endswith("*"))
-        self._prefixes = tuple(name[:-1] for name in dropped if name.endswith("*"))
+        self._prefixes = _prefixes(dropped)
         self._volatile = {**dict.fromkeys(extra, "0"), **VOLATILE_RESPONSE_HEADERS}
+        self._volatile_prefixes = _prefixes(extra)
 
     def request(self, request: Request) -> Request:
-        """The request without volatile headers and with a fixed multipart boundary."""
-        headers = tuple(pair for pair in request.headers if self._stays(pair[0].lower()))
+        """The request without volatile headers, with a fixed multipart boundary and its body decoded.
+
+        A compressed body says when it was compressed; nobody replays it, and its content is what a
+        matcher compares and a person reviews.
+        """
+        headers = tuple([pair for pair in request.headers if self._stays(pair[0].lower())])
+        body = Body.from_wire(request.body, request.header("content-encoding")).content
         content_type = request.header("content-type")
-        if not content_type.lower().startswith("multipart/") or not boundary_of(content_type):
-            return replace(request, headers=headers)
-        fixed = content_type.replace(boundary_of(content_type), BOUNDARY)
-        headers = tuple(
-            (name, fixed) if name.lower() == "content-type" else (name, value) for name, value in headers
-        )
-        return replace(request, headers=headers, body=without_boundary(content_type, request.body))
+        if boundary_of(content_type):
+            headers, body = _with_fixed_boundary(headers), without_boundary(content_type, body)
+        return Request(request.method, request.url, headers, body)
 
     def interaction(self, item: Interaction) -> Interaction:
         """Both sides; the request side is expected to be normalised already."""
@@ -112,29 +117,54 @@ class Normaliser:
         return Interaction(item.request, self.response(item.outcome))
 
     def response(self, response: Response) -> Response:
-        """The response with volatile header values replaced."""
-        return replace(response, headers=self._response_headers(response.headers))
+        """The response with volatile header values, and a multipart body's boundary, replaced."""
+        content_type = header(response.headers, "content-type")
+        if boundary_of(content_type):
+            content = without_boundary(content_type, response.body.content)
+            if content != response.body.content:
+                response = response.with_body(replace(response.body, content=content))
+            response = replace(response, headers=_with_fixed_boundary(response.headers))
+        now = _moment(header(response.headers, "date")) or datetime.now(UTC)
+        headers = tuple([(name, self._value(name.lower(), value, now)) for name, value in response.headers])
+        return replace(response, headers=headers)
 
-    def _response_headers(self, headers: Headers) -> Headers:
-        return tuple((name, self._value(name.lower(), value)) for name, value in headers)
-
-    def _value(self, name: str, value: str) -> str:
+    def _value(self, name: str, value: str, now: datetime) -> str:
         if name == "set-cookie":
-            return _COOKIE_EXPIRES.sub(lambda match: match[1] + _instant(match[2]), value)
+            return _COOKIE_EXPIRES.sub(lambda match: match[1] + _instant(match[2], now), value)
         if name == "expires":
-            return _instant(value)
+            return _instant(value, now)
+        if name == "retry-after":  # a date never lies in the future when it is replayed
+            return _EPOCH if _moment(value) else value
+        if name.startswith(self._volatile_prefixes):
+            return "0"
         return self._volatile.get(name, value)
 
     def _stays(self, name: str) -> bool:
         return name not in self._dropped and not name.startswith(self._prefixes)
 
 
-def _instant(value: str) -> str:
+def _prefixes(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name[:-1] for name in names if name.endswith("*"))
+
+
+def _with_fixed_boundary(headers: Headers) -> Headers:
+    return tuple(
+        (name, with_fixed_boundary(value)) if name.lower() == "content-type" else (name, value)
+        for name, value in headers
+    )
+
+
+def _instant(value: str, now: datetime) -> str:
     """An expiry moment by its sense: past stays past, future becomes the far future."""
+    moment = _moment(value)
+    if moment is None:  # "0", "-1": already expired, and constant
+        return value
+    return _FAR if moment > now else _EPOCH
+
+
+def _moment(value: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value.strip())
-    except (ValueError, TypeError):  # "0", "-1": already expired, and constant
-        return value
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return _FAR if moment > datetime.now(UTC) else _EPOCH
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,20 +5,41 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_PATTERNS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
-    (label, re.compile(pattern))
-    for label, pattern in (
-        ("AWS access key id", r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-        ("GitHub token", r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_[A-Za-z0-9_]{22,})\b"),
-        ("GitLab token", r"\bglpat-[A-Za-z0-9_-]{20,}"),
-        ("Slack token", r"\bxox[abprs]-[A-Za-z0-9-]{10,}"),
-        ("Anthropic key", r"\bsk-ant-[A-Za-z0-9_-]{20,}"),
-        ("OpenAI key", r"\bsk-(?:proj-)?[A-Za-z0-9_-]{32,}"),
-        ("Stripe key", r"\b[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
-        ("Google API key", r"\bAIza[0-9A-Za-z_-]{35}"),
-        ("private key", r"-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----"),
-        ("JSON web token", r"\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
-        ("bearer credential", r"(?i)\bbearer\s+(?!REDACTED\b)[A-Za-z0-9._~+/-]{16,}"),
+# A credential begins a word; in JSON text the "n" of an escaped line end stands right before it.
+_START = r"(?:(?<![A-Za-z0-9_-])|(?<=\\[bfnrt]))"
+
+#: What it looks like; what is in every text that has one; the expression that finds it.
+_PATTERNS: tuple[tuple[str, tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (label, tuple(markers.split()), re.compile(pattern))
+    for label, markers, pattern in (
+        ("AWS access key id", "AKIA ASIA", _START + r"(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+        ("GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", _START + r"gh[pousr]_[A-Za-z0-9]{36,}\b"),
+        ("GitHub token", "github_pat_", _START + r"github_pat_[A-Za-z0-9_]{22,}\b"),
+        ("GitLab token", "glpat-", _START + r"glpat-[A-Za-z0-9_-]{20,}"),
+        ("Slack token", "xox", _START + r"xox[abeprs]-[A-Za-z0-9-]{10,}"),
+        ("Slack webhook", "hooks.slack.com", r"hooks\.slack\.com/services/T\w{6,}/B\w{6,}/\w{16,}"),
+        ("Anthropic key", "sk-ant-", _START + r"sk-ant-[A-Za-z0-9_-]{20,}"),
+        ("OpenAI key", "sk-", _START + r"sk-(?!ant-)(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}"),
+        ("Hugging Face token", "hf_", _START + r"hf_[A-Za-z0-9]{30,}"),
+        ("Stripe key", "_live_ _test_", _START + r"[rs]k_(?:live|test)_[A-Za-z0-9]{16,}"),
+        ("SendGrid key", "SG.", _START + r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"),
+        ("npm token", "npm_", _START + r"npm_[A-Za-z0-9]{36}\b"),
+        ("PyPI token", "pypi-", _START + r"pypi-[A-Za-z0-9_-]{50,}"),
+        ("Google API key", "AIza", _START + r"AIza[0-9A-Za-z_-]{35}"),
+        ("Google access token", "ya29.", _START + r"ya29\.[0-9A-Za-z_-]{20,}"),
+        ("Azure storage key", "AccountKey=", r"AccountKey=[A-Za-z0-9+/]{40,}"),
+        ("private key", "PRIVATE KEY", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+        (
+            "JSON web token",
+            "eyJ",
+            _START + r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        ),
+        (
+            "bearer credential",
+            "bearer Bearer BEARER",
+            r"(?i:bearer)\s+(?!REDACTED\b)(?=[A-Za-z._~+/-]*[0-9])[A-Za-z0-9._~+/-]{16,}",
+        ),
+        ("password in a URL", "://", r"://[^\s/?#@:\"\\]+:(?!REDACTED@)[^\s/?#@\"\\]+@"),
     )
 )
 
@@ -42,9 +63,16 @@ class Finding:
 def scan(blob: bytes) -> list[Finding]:
     """Everything in a blob's text that looks like a credential, in order."""
     text = blob.decode("utf-8", "replace")
-    found = [
-        Finding(label, text.count("\n", 0, match.start()) + 1)
-        for label, pattern in _PATTERNS
+    found = sorted(
+        (match.start(), label)
+        for label, markers, pattern in _PATTERNS
+        if any(marker in text for marker in markers)
         for match in pattern.finditer(text)
-    ]
-    return sorted(found, key=lambda finding: (finding.line, finding.label))
+    )
+    findings: list[Finding] = []
+    line, seen = 1, 0
+    for start, label in found:
+        line += text.count("\n", seen, start)
+        seen = start
+        findings.append(Finding(label, line))
+    return sorted(findings, key=lambda finding: (finding.line, finding.label))

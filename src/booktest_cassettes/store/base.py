@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from typing import Protocol
 
 from ..digest import BlobKey, Digest
 from ..errors import BlobCorrupt
-
-_GZIP_MAGIC = b"\x1f\x8b"
+from .packing import MAGIC, unpack
 
 
 class BlobStore(Protocol):
     """Where blobs live. One contract suite runs against every implementation.
 
     Methods raise StorageError or RemoteError when the medium fails: absent, corrupt and unreachable
-    are never confused.
+    are never confused. Reading changes nothing, also where what is read is corrupt.
     """
 
     def get(self, key: BlobKey) -> bytes | None:
@@ -29,11 +26,14 @@ class BlobStore(Protocol):
         ...
 
     def put(self, key: BlobKey, data: bytes) -> None:
-        """Store canonical bytes; storing twice is storing once; raises BlobCorrupt for a wrong key."""
+        """Store canonical bytes; storing twice is storing once, and mends a corrupt copy.
+
+        Raises BlobCorrupt when ``data`` has another digest than the key.
+        """
         ...
 
     def delete(self, key: BlobKey) -> None:
-        """Forget the key; absent is fine."""
+        """Forget the key; absent is fine. May raise BlobCorrupt, and forgets nothing then."""
         ...
 
     def keys(self) -> Iterator[BlobKey]:
@@ -41,27 +41,35 @@ class BlobStore(Protocol):
         ...
 
 
-def pack(data: bytes) -> bytes:
-    """Reproducible gzip: equal bytes in, equal bytes out, no timestamp."""
-    return gzip.compress(data, compresslevel=6, mtime=0)
-
-
 def unpack_verified(key: BlobKey, stored: bytes, where: str) -> bytes:
-    """Canonical bytes out of stored ones, plain or gzip, checked against the key.
+    """Canonical bytes out of stored ones, plain or compressed, checked against the key.
 
     Raises
     ------
     BlobCorrupt
         When they do not have the digest they are stored under.
     """
-    try:
-        data = gzip.decompress(stored) if stored[:2] == _GZIP_MAGIC else stored
-    except (OSError, EOFError, zlib.error) as error:
-        raise corrupt(key, where, f"does not decompress ({error})") from None
-    found = Digest.of(data)
+    data, found = stored, Digest.of(stored)
+    if found != key.digest and stored[:2] == MAGIC:
+        try:
+            data = unpack(stored)
+        except ValueError as error:
+            raise corrupt(key, where, str(error)) from None
+        found = Digest.of(data)
     if found != key.digest:
         raise corrupt(key, where, f"its bytes have sha256 {found.short}..., not {key.digest.short}...")
     return data
+
+
+def is_intact(key: BlobKey, stored: bytes | None) -> bool:
+    """Whether stored bytes are there and are the key's."""
+    if stored is None:
+        return False
+    try:
+        unpack_verified(key, stored, "")
+    except BlobCorrupt:
+        return False
+    return True
 
 
 def corrupt(key: BlobKey, where: str, why: str) -> BlobCorrupt:

@@ -7,14 +7,21 @@ compressed: ``sha256sum`` of the file is the digest, and Git shows a readable di
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from ..digest import BlobKey, Kind, short_hash
-from ..files import atomic_write, read_bytes, remove, safe_name, storage_errors
-from .base import check_put, unpack_verified
+from ..digest import BlobKey, Kind
+from ..errors import UsageError
+from ..files import atomic_write, exists, hashed_name, is_hashed, legal_name, read_bytes, remove, remove_empty
+from .base import check_put, is_intact, unpack_verified
 
-_PLAIN_ID = re.compile(r"(?:[^/:\[\]]+/)*[^/:\[\]]+\.py(?:::\w+)+(?:\[.*\])?", re.DOTALL)
+_PAYLOADS = "_snapshots"
+_PATH_LIMIT = 600  # bytes; macOS allows 1,024 for the whole path
+# Git on Windows writes CRLF into text files it checks out: their digest would be another one.
+_ATTRIBUTES = f"""\
+# made by booktest-cassettes: payloads are checked out as they are
+**/{_PAYLOADS}/*.json -text
+""".encode()
 
 #: The tests whose snapshot of this kind has this digest.
 Owners = Callable[[BlobKey], Iterable[str]]
@@ -38,67 +45,108 @@ class GitStore:
         self._owners = owners
         self._known = known
 
+    @property
+    def attributes(self) -> Path:
+        """The file that tells Git to leave payloads as they are."""
+        return self.root / ".gitattributes"
+
+    def prepare(self) -> bool:
+        """Write :attr:`attributes` unless there is such a file; whether it is ours, not somebody's own."""
+        stored = read_bytes(self.attributes)
+        if stored is None:
+            atomic_write(self.attributes, _ATTRIBUTES)
+        return stored in (None, _ATTRIBUTES)
+
     def path(self, test_id: str, kind: Kind) -> Path:
         """Where a test's payload of a kind is, or would be."""
-        return self.root.joinpath(*payload_parts(test_id), "_snapshots", f"{kind.value}.json")
+        return self.root.joinpath(*payload_parts(test_id), _PAYLOADS, f"{kind.value}.json")
 
     def get(self, key: BlobKey) -> bytes | None:
-        """See BlobStore."""
-        for path in self._paths(key):
-            stored = read_bytes(path)
-            if stored is not None:
-                return unpack_verified(key, stored, str(path))
-        return None
+        """See BlobStore. The first owner's payload that there is."""
+        found = (self.get_for(test_id, key) for test_id in self._owners(key))
+        return next((data for data in found if data is not None), None)
+
+    def get_for(self, test_id: str, key: BlobKey) -> bytes | None:
+        """The verified bytes of one test's payload, ``None`` when absent; raises BlobCorrupt."""
+        path = self.path(test_id, key.kind)
+        stored = read_bytes(path)
+        return None if stored is None else unpack_verified(key, stored, str(path))
 
     def has(self, key: BlobKey) -> bool:
-        """See BlobStore. True when every owner has its payload."""
-        paths = self._paths(key)
-        with storage_errors("read", self.root):
-            return bool(paths) and all(path.is_file() for path in paths)
+        """See BlobStore."""
+        return any(exists(path) for path in self._paths(key))
+
+    def is_whole(self, key: BlobKey) -> bool:
+        """Whether every owner has an intact payload."""
+        return all(is_intact(key, read_bytes(path)) for path in self._paths(key))
 
     def put(self, key: BlobKey, data: bytes) -> None:
-        """See BlobStore."""
-        for path in self._paths(key):
-            check_put(key, data, str(path))
-            if read_bytes(path) != data:
-                atomic_write(path, data)
+        """See BlobStore. Every owner gets its payload; raises UsageError when there is none."""
+        check_put(key, data, str(self.root))
+        owners = list(self._owners(key))
+        if not owners:
+            raise UsageError(f"no test has the {key.kind.value} snapshot {key.digest}")
+        for test_id in owners:
+            self.put_for(test_id, key, data)
+
+    def put_for(self, test_id: str, key: BlobKey, data: bytes) -> None:
+        """Write one test's payload, in place of whatever it is now; raises BlobCorrupt, StorageError."""
+        path = self.path(test_id, key.kind)
+        check_put(key, data, str(path))
+        if read_bytes(path) != data:
+            atomic_write(path, data)
 
     def delete(self, key: BlobKey) -> None:
-        """See BlobStore. Only a payload with these very bytes goes; empty directories go with it."""
-        for path in self._paths(key):
-            stored = read_bytes(path)
-            if stored is not None:
-                unpack_verified(key, stored, str(path))
-                remove(path)
-                self._prune(path.parent)
+        """See BlobStore. Only payloads with these very bytes go; empty directories go with them."""
+        found = [test_id for test_id in self._owners(key) if self.get_for(test_id, key) is not None]
+        for test_id in found:
+            self.remove(test_id, key.kind)
+
+    def remove(self, test_id: str, kind: Kind) -> None:
+        """Delete a test's payload, whatever is in it, and the directories that it leaves empty."""
+        path = self.path(test_id, kind)
+        remove(path)
+        remove_empty(path.parent, top=self.root)
 
     def keys(self) -> Iterator[BlobKey]:
         """See BlobStore."""
         for key in self._known():
-            if any(path.is_file() for path in self._paths(key)):
+            if self.has(key):
                 yield key
 
     def _paths(self, key: BlobKey) -> list[Path]:
         return [self.path(test_id, key.kind) for test_id in self._owners(key)]
 
-    def _prune(self, directory: Path) -> None:
-        while directory != self.root and directory.is_dir() and not any(directory.iterdir()):
-            with storage_errors("delete", directory):
-                directory.rmdir()
-            directory = directory.parent
-
 
 def payload_parts(test_id: str) -> list[str]:
     """A test id as path components: different ids never give the same path.
 
-    ``tests/test_api.py::Users::test_list[a/b]`` becomes ``tests / test_api.py / Users /
-    test_list[a_b]-<hash>``. An id of any other shape gets a hash of the whole at its end.
+    ``tests/test_api.py::test_list[a]`` becomes ``tests / test_api.py / test_list[a]``. Where the id cannot
+    be read back from that (``test_list[a/b]``), the last component gets a hash of the whole id:
+    ``test_list[a_b]-<hash>``. So it does where there is an upper-case letter after the test file's name
+    (``TestUsers / test_list-<hash>``): macOS and Windows do not tell ``[GET]`` from ``[get]``. Directories
+    and the file itself keep their case: where it makes no difference, they are the same file.
     """
     head, bracket, parameters = test_id.partition("[")
-    *directories, last = head.split("/")
-    names = [*directories, *last.split("::")]
+    names = re.split(r"/|::", head)
     names[-1] += bracket + parameters
-    parts = [safe_name(name) for name in names]
-    if not _PLAIN_ID.fullmatch(test_id) or any(name.endswith(".py") for name in directories):
-        parts[-1] = f"{parts[-1]}-{short_hash(test_id)}"
+    parts = [_component(name) for name in names]
+    if len("/".join(parts)) > _PATH_LIMIT:
+        parts = parts[-1:]
+    if not _is_readable_back(parts, test_id):
+        parts[-1] = hashed_name(parts[-1], test_id)
     return parts
+
+
+def _component(name: str) -> str:
+    legal = legal_name(name)
+    # A directory of this name would lie among, or be in the way of, another test's payloads.
+    return f"_{legal}" if legal.lower() == _PAYLOADS else legal
+
+
+def _is_readable_back(parts: Sequence[str], test_id: str) -> bool:
+    file = next((number for number, part in enumerate(parts, 1) if part.endswith(".py")), 0)
+    inside = parts[file:]
+    read = "::".join(["/".join(parts[:file]), *inside]) if file else "/".join(parts)
+    is_lower = all(part == part.lower() for part in inside)
+    return read == test_id and is_lower and not is_hashed(parts[-1])

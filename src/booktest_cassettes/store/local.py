@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..digest import BlobKey, Digest, Kind
-from ..files import atomic_write, read_bytes, remove, storage_errors
-from .base import check_put, pack, unpack_verified
+from ..files import atomic_write, exists, list_names, read_bytes, remove
+from .base import check_put, is_intact, unpack_verified
+from .packing import pack
 
-_HEX = re.compile(r"[0-9a-f]{64}\Z")
+_SHARD = re.compile("[0-9a-f]{2}")
+_NAME = re.compile("[0-9a-f]{64}")
 
 
 class LocalStore:
@@ -21,7 +23,7 @@ class LocalStore:
     root:
         Directory; made when the first blob is put.
     compress:
-        Store new blobs as reproducible gzip; both forms are read.
+        Store new blobs compressed; both forms are read.
     """
 
     def __init__(self, root: Path, *, compress: bool = True) -> None:
@@ -40,17 +42,14 @@ class LocalStore:
 
     def has(self, key: BlobKey) -> bool:
         """See BlobStore."""
-        path = self.path(key)
-        with storage_errors("read", path):
-            return path.is_file()
+        return exists(self.path(key))
 
     def put(self, key: BlobKey, data: bytes) -> None:
         """See BlobStore."""
         path = self.path(key)
         check_put(key, data, str(path))
-        stored = pack(data) if self.compress else data
-        if read_bytes(path) != stored:  # an intact copy is left alone; a torn or corrupt one replaced
-            atomic_write(path, stored)
+        if not is_intact(key, read_bytes(path)):
+            atomic_write(path, pack(data) if self.compress else data)
 
     def delete(self, key: BlobKey) -> None:
         """See BlobStore."""
@@ -60,8 +59,7 @@ class LocalStore:
         """See BlobStore. Foreign files are passed over."""
         for kind in Kind:
             shelf = self.root / kind.value / "sha256"
-            with storage_errors("list", shelf):
-                found = sorted(shelf.glob("??/*")) if shelf.is_dir() else []
-            for path in found:
-                if _HEX.match(path.name) and path.name[:2] == path.parent.name:
-                    yield BlobKey(kind, Digest(f"sha256:{path.name}"))
+            for shard in list_names(shelf):
+                for name in list_names(shelf / shard) if _SHARD.fullmatch(shard) else ():
+                    if _NAME.fullmatch(name) and name.startswith(shard):
+                        yield BlobKey(kind, Digest(f"sha256:{name}"))

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..digest import Digest, Kind, short_hash
+from ..digest import Digest, Kind
 from ..errors import IntegrityError
-from ..files import atomic_write, read_bytes, remove, safe_name, storage_errors
+from ..files import atomic_write, list_names, locked, read_bytes, remove, safe_name
 
 _VERSION = 1
 
@@ -44,8 +45,16 @@ class PendingRecords:
         self.root = root
 
     def path(self, test_id: str) -> Path:
-        """The record file of a test."""
-        return self.root / f"{safe_name(test_id)[:60].rstrip('. ')}-{short_hash(test_id, 16)}.json"
+        """The record file of a test; no two tests share one."""
+        return self.root / f"{safe_name(test_id)}.json"
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """The lock of staging, a context manager; raises StorageError when it is not free in time.
+
+        To be held from the first blob staged to the record saved, and from a look at the records to
+        the deletion of blobs that none of them names: equal blobs of two tests are one file.
+        """
+        return locked(self.root)
 
     def save(self, pending: Pending) -> None:
         """Write a test's record, replacing an earlier one; raises StorageError."""
@@ -58,36 +67,53 @@ class PendingRecords:
 
     def load(self, test_id: str) -> Pending | None:
         """A test's record, or ``None``; raises IntegrityError for a damaged one."""
-        path = self.path(test_id)
-        data = read_bytes(path)
-        return None if data is None else _parse(data, path)
+        return self._read(self.path(test_id))
 
     def remove(self, test_id: str) -> None:
         """Forget a test's record."""
         remove(self.path(test_id))
 
     def __iter__(self) -> Iterator[Pending]:
-        """Every record, by test id."""
-        with storage_errors("list", self.root):
-            paths = sorted(self.root.glob("*.json")) if self.root.is_dir() else []
-        found = [_parse(data, path) for path in paths if (data := read_bytes(path)) is not None]
+        """Every record, by test id; raises IntegrityError for a damaged one."""
+        names = [name for name in list_names(self.root) if name.endswith(".json")]
+        found = [pending for name in names if (pending := self._read(self.root / name))]
         yield from sorted(found, key=lambda pending: pending.test_id)
 
+    def _read(self, path: Path) -> Pending | None:
+        data = read_bytes(path)
+        if data is None:
+            return None
+        try:
+            pending = _parse(data)
+            if path != self.path(pending.test_id):
+                raise ValueError(f"the record of {pending.test_id!r} has another name")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, IntegrityError) as error:
+            raise IntegrityError(
+                f"{path}: damaged pending record: {error}",
+                hint=f"delete {path} and record that test again",
+            ) from None
+        return pending
 
-def _parse(data: bytes, path: Path) -> Pending:
-    try:
-        document = json.loads(data.decode("utf-8", "surrogatepass"))
-        if document["version"] != _VERSION:
-            raise ValueError(f"version {document['version']}")
-        changes = {
-            Kind(kind): Change(_digest(base), _digest(staged))
-            for kind, (base, staged) in document["changes"].items()
-        }
-        return Pending(str(document["test"]), changes)
-    except (ValueError, KeyError, TypeError, AttributeError, IntegrityError) as error:
-        raise IntegrityError(
-            f"{path}: damaged pending record: {error}", hint=f"delete {path} and record that test again"
-        ) from None
+
+def _parse(data: bytes) -> Pending:
+    document = json.loads(data.decode("utf-8", "surrogatepass"), object_pairs_hook=_unique)
+    if document["version"] != _VERSION:
+        raise ValueError(f"version {document['version']!r}, not {_VERSION}")
+    test_id = document["test"]
+    if not isinstance(test_id, str):
+        raise TypeError(f"the test id is {test_id!r}")
+    changes = {
+        Kind(kind): Change(_digest(base), _digest(staged))
+        for kind, (base, staged) in document["changes"].items()
+    }
+    return Pending(test_id, changes)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
 
 
 def _digest(value: Any) -> Digest | None:

@@ -1,27 +1,25 @@
-"""Approve and reject: from staging to the manifest, in an order that survives a kill at any point.
-
-In Git mode a payload is named by its test, not by its digest, so a new payload takes the place of
-the approved one. The approved bytes are therefore kept in the cache until the manifest has changed:
-at every moment the digest that the manifest names can be found.
-"""
+"""Approve and reject: from staging to the manifest, in an order that survives a kill at any point."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from ..digest import BlobKey, Digest, Kind
-from ..errors import BlobCorrupt, BlobMissing, SecretFound, UsageError
-from ..files import locked, remove
+from ..errors import BlobMissing, SecretFound, UsageError
+from ..files import locked, sweep_temporary
 from ..manifest import Manifest, load, save
 from ..project import Project
 from ..recording.scan import scan
-from ..store.git import GitStore
 from ..store.pending import Change, Pending
+from . import payloads, staging
 from .select import select
 
-#: Told about each test as it is done, with how many there are.
+#: Told about each test once its payloads are written, with how many tests there are.
 Progress = Callable[[str, int], None]
+
+_LOCK = "approve"  # in the cache directory
 
 
 @dataclass(frozen=True)
@@ -60,64 +58,108 @@ def plan(project: Project, patterns: Sequence[str] = (), *, allow_secrets: bool 
     BlobMissing, BlobCorrupt
         When staging lost or changed a blob.
     """
-    chosen = tuple(select(project.pending, patterns))
     manifest = load(project.config.manifest)
+    chosen: list[Pending] = []
     blobs: dict[BlobKey, bytes] = {}
-    for pending in chosen:
-        for kind, change in pending.changes.items():
-            _check_base(pending.test_id, kind, change, manifest)
-            if change.staged is not None:
-                key = BlobKey(kind, change.staged)
-                blobs[key] = _staged(project, pending.test_id, key)
-                if not allow_secrets:
-                    _check_secrets(pending.test_id, key, blobs[key])
-    return Plan(chosen, blobs)
+    for pending in select(project.pending, patterns):
+        _check_bases(pending, manifest)
+        try:
+            found = {key: staging.read(project, pending.test_id, key) for key in staging.staged_keys(pending)}
+        except BlobMissing:
+            if project.pending.load(pending.test_id) == pending:
+                raise
+            continue  # another process approved or rejected it while we looked
+        if not allow_secrets:
+            _check_secrets(pending.test_id, found)
+        chosen.append(pending)
+        blobs.update(found)
+    return Plan(tuple(chosen), blobs)
 
 
 def execute(project: Project, plan: Plan, progress: Progress = lambda _test, _total: None) -> list[str]:
-    """Carry a plan out; returns the paths that changed in the work tree, relative to the root.
+    """Carry a plan out.
+
+    Returns
+    -------
+    list of str
+        The paths in the work tree that it may have changed, relative to the root.
 
     Raises
     ------
+    UsageError
+        When a test was recorded, approved or rejected anew since the plan was made. Nothing has changed.
     StorageError
-        When the disk refuses; the manifest is then unchanged and the records are still pending.
+        When the disk refuses. The manifest is then the old one or the new one, what it names can be
+        read, and approving again completes it.
     """
+    if not plan.pending:
+        return []
     project.prepare_cache()
-    with locked(project.config.cache_dir / "approve"):
+    with locked(project.config.cache_dir / _LOCK):
         before = load(project.config.manifest)
         for pending in plan.pending:
-            for kind, change in pending.changes.items():
-                _check_base(pending.test_id, kind, change, before)
+            _check_record(project, pending, before)
         after = before.with_changes(plan.changes)
-        held = _hold(project, plan, before)
         store = project.git_store(after)
-        for key, data in plan.blobs.items():
-            store.put(key, data)
-        save(project.config.manifest, after)
-        _remove_payloads(store, plan)
-        for key in held:
-            project.keep.delete(key)
+        changed = [project.config.manifest, *payloads.paths(store, plan.pending)]
+        for path in [*changed, store.attributes]:
+            sweep_temporary(path)
+        if plan.blobs and store.prepare():
+            changed.append(store.attributes)
+        payloads.hold(project, store, plan.pending, before)
         for pending in plan.pending:
-            project.pending.remove(pending.test_id)
+            payloads.write(store, pending, plan.blobs)
             progress(pending.test_id, len(plan.pending))
-        _sweep_staging(project, plan.blobs)
-    payloads = [store.path(pending.test_id, kind) for pending in plan.pending for kind in pending.changes]
-    return [project.relative(path) for path in [project.config.manifest, *payloads]]
+        if after != before:
+            save(project.config.manifest, after)
+        payloads.remove_gone(store, plan.pending)
+        payloads.release(project, store, plan.pending)
+        staging.drop(project, plan.pending)
+    return [project.relative(path) for path in changed]
 
 
 def reject(project: Project, patterns: Sequence[str] = ()) -> list[Pending]:
-    """Forget recordings that wait for review, and their staged bytes."""
+    """Forget recordings that wait for review, and their staged bytes; what is approved stays.
+
+    Raises
+    ------
+    UsageError
+        When a pattern means nothing.
+    ManifestError, IntegrityError, StorageError
+        When the manifest or a record cannot be read, or the disk refuses.
+    """
     chosen = select(project.pending, patterns)
-    for pending in chosen:
-        project.pending.remove(pending.test_id)
-    staged = [
-        BlobKey(kind, change.staged)
-        for pending in chosen
-        for kind, change in pending.changes.items()
-        if change.staged is not None
-    ]
-    _sweep_staging(project, staged)
+    if not chosen:
+        return []
+    project.prepare_cache()
+    with locked(project.config.cache_dir / _LOCK):
+        manifest = load(project.config.manifest)
+        store = project.git_store(manifest)
+        payloads.settle(project, store, chosen, manifest)
+        payloads.release(project, store, chosen)
+        staging.drop(project, chosen)
     return chosen
+
+
+def _check_record(project: Project, pending: Pending, manifest: Manifest) -> None:
+    """Refuse to approve what nobody has seen, or what somebody rejected meanwhile."""
+    _check_bases(pending, manifest)
+    now = project.pending.load(pending.test_id)
+    if now == pending:
+        return
+    approved = manifest.get(pending.test_id)
+    if now is None and all(approved.get(kind) == change.staged for kind, change in pending.changes.items()):
+        return  # another process approved the very same
+    what = "rejected" if now is None else "recorded anew"
+    raise UsageError(
+        f"{pending.test_id}: was {what} while this approval was prepared",
+        hint="booktest-cassettes status, then approve again",
+    )
+
+
+def _check_bases(pending: Pending, manifest: Manifest) -> None:
+    for kind, change in pending.changes.items():
+        _check_base(pending.test_id, kind, change, manifest)
 
 
 def _check_base(test_id: str, kind: Kind, change: Change, manifest: Manifest) -> None:
@@ -125,70 +167,16 @@ def _check_base(test_id: str, kind: Kind, change: Change, manifest: Manifest) ->
     if approved not in (change.base, change.staged):
         raise UsageError(
             f"{test_id}: its {kind.value} snapshot was approved anew since this one was recorded",
-            hint=f"booktest-cassettes run -S -- {test_id}, to record against the newer one",
+            hint=f"booktest-cassettes run -S -- {quote(test_id)}, to record against the newer one",
         )
 
 
-def _staged(project: Project, test_id: str, key: BlobKey) -> bytes:
-    data = project.staging.get(key)
-    if data is None:
-        raise BlobMissing(
-            f"{test_id}: its staged {key.kind.value} snapshot is gone from {project.staging.path(key)}",
-            hint=f"booktest-cassettes run -- {test_id}, to record it again",
-        )
-    return data
-
-
-def _check_secrets(test_id: str, key: BlobKey, data: bytes) -> None:
-    found = scan(data)
-    if found:
-        lines = [f"line {finding.line}: looks like a {finding.label}" for finding in found[:10]]
-        raise SecretFound(
-            "\n  ".join([f"{test_id}: its {key.kind.value} snapshot is not approved:", *lines]),
-            hint="add the field to [redact] in booktest.toml and record again, or approve --allow-secrets"
-            f" if it is none (booktest-cassettes show {test_id})",
-        )
-
-
-def _hold(project: Project, plan: Plan, before: Manifest) -> list[BlobKey]:
-    """Keep approved bytes whose payload is about to be replaced; returns what was put there."""
-    held: list[BlobKey] = []
-    for pending in plan.pending:
-        for kind, change in pending.changes.items():
-            approved = before.get(pending.test_id).get(kind)
-            if approved is None or approved == change.staged:
-                continue
-            key = BlobKey(kind, approved)
-            data = None if project.keep.has(key) else _readable(project, pending.test_id, key)
-            if data is not None:
-                project.keep.put(key, data)
-                held.append(key)
-    return held
-
-
-def _readable(project: Project, test_id: str, key: BlobKey) -> bytes | None:
-    try:
-        return project.test_store(test_id).get(key)
-    except BlobCorrupt:  # re-recording is how a corrupt payload is healed: there is nothing to hold
-        return None
-
-
-def _remove_payloads(store: GitStore, plan: Plan) -> None:
-    """Delete payloads of kinds that a test no longer has."""
-    for pending in plan.pending:
-        for kind, change in pending.changes.items():
-            if change.staged is None:
-                remove(store.path(pending.test_id, kind))
-
-
-def _sweep_staging(project: Project, keys: Sequence[BlobKey] | Mapping[BlobKey, bytes]) -> None:
-    """Drop staged bytes that no pending record needs any more."""
-    needed = {
-        BlobKey(kind, change.staged)
-        for pending in project.pending
-        for kind, change in pending.changes.items()
-        if change.staged is not None
-    }
-    for key in keys:
-        if key not in needed:
-            project.staging.delete(key)
+def _check_secrets(test_id: str, blobs: Mapping[BlobKey, bytes]) -> None:
+    for key, data in sorted(blobs.items()):
+        if found := scan(data):
+            lines = [f"line {finding.line}: looks like a {finding.label}" for finding in found[:10]]
+            raise SecretFound(
+                "\n  ".join([f"{test_id}: its {key.kind.value} snapshot is not approved:", *lines]),
+                hint="add the field to [redact] in booktest.toml and record again, or approve"
+                f" --allow-secrets if it is none (booktest-cassettes show {quote(test_id)})",
+            )

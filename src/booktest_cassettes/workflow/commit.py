@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from ..errors import UsageError
 
 
-def commit(root: Path, paths: Sequence[str], message: str) -> None:
+def commit(root: Path, paths: Sequence[str], message: str) -> bool:
     """Commit these paths and nothing else, whatever else is staged.
 
     Parameters
@@ -17,28 +18,63 @@ def commit(root: Path, paths: Sequence[str], message: str) -> None:
     root:
         A directory in the work tree.
     paths:
-        Relative to ``root``; those that exist or are known to Git.
+        Relative to ``root``, or absolute; taken literally (``[a]`` is no pattern). Those that are neither
+        there nor known to Git are passed over.
     message:
         Of the commit.
+
+    Returns
+    -------
+    bool
+        False when Git has all of it already.
 
     Raises
     ------
     UsageError
         With Git's own words, when it refuses.
     """
-    known = [
-        path for path in dict.fromkeys(paths) if (root / path).exists() or _git(root, "ls-files", "--", path)
-    ]
-    _git(root, "add", "--force", "--all", "--", *known)
-    _git(root, "commit", "--quiet", "--message", message, "--only", "--", *known)
+    top = Path(_git(root, "rev-parse", "--show-toplevel").rstrip("\n"))
+    prefix = _git(root, "rev-parse", "--show-prefix").rstrip("\n")
+    names = list(dict.fromkeys(_from_top(root, prefix, path) for path in paths))
+    there = [name for name in names if os.path.lexists(top / name)]
+    gone = [name for name in names if name not in set(there)]
+    _git(top, "rm", "--cached", "--quiet", "--ignore-unmatch", "--force", names=gone)
+    _git(top, "add", "--force", names=there)
+    # What is neither here nor in the last commit is no path that Git would take.
+    staged = set(_git(top, "diff", "--cached", "--name-only", "--no-renames", "-z").split("\0"))
+    changed = [name for name in names if name in staged]
+    _git(top, "commit", "--quiet", f"--message={message}", "--only", names=changed)
+    return bool(changed)
 
 
-def _git(root: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)  # noqa: S607
+def _from_top(root: Path, prefix: str, path: str) -> str:
+    """A path as Git names it: relative to the top of the work tree, with forward slashes."""
+    relative = os.path.relpath(root / path, root)
+    return Path(os.path.normpath(Path(prefix, relative))).as_posix()
+
+
+def _git(directory: Path, *arguments: str, names: Sequence[str] | None = None) -> str:
+    """Run Git; ``names`` go through a pipe, however many, taken literally. Without any nothing is done."""
+    if names is not None and not names:
+        return ""
+    from_pipe = ["--pathspec-from-file=-", "--pathspec-file-nul"] if names else []
+    try:
+        done = subprocess.run(
+            ["git", *arguments, *from_pipe],  # noqa: S607 - whichever git the user has
+            cwd=directory,
+            # Not --literal-pathspecs: Git would pass that on to the user's hooks.
+            input="".join(f":(literal){name}\0" for name in names or ()),
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            check=False,
+        )
+    except FileNotFoundError:
+        raise UsageError("commit_on_approve needs git, which is not installed", hint=_HINT) from None
     if done.returncode:
         reason = (done.stderr or done.stdout).strip()
-        raise UsageError(
-            f"git {arguments[0]} failed in {root}: {reason}",
-            hint="the approval itself is done; commit the manifest and payloads yourself",
-        )
+        raise UsageError(f"git {arguments[0]} failed in {directory}: {reason}", hint=_HINT)
     return done.stdout
+
+
+_HINT = "the approval itself is done; commit the manifest and payloads yourself"

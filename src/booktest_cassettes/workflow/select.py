@@ -19,11 +19,11 @@ def matches(pattern: str, test_id: str) -> bool:
     """
     if pattern == test_id:
         return True
-    stem = pattern.rstrip("/")
-    if test_id.startswith(stem) and test_id[len(stem)] in "/:[":
+    stem = pattern.removeprefix("./").rstrip("/")
+    rest = test_id.removeprefix(stem)
+    if stem and rest != test_id and (not rest or rest.startswith(("/", "::", "["))):
         return True
-    literal = pattern.replace("[", "[[]")
-    return "*" in pattern and fnmatchcase(test_id, literal)
+    return "*" in pattern and fnmatchcase(test_id, pattern.replace("[", "[[]"))
 
 
 def select(items: Iterable[_T], patterns: Sequence[str], id_of: str = "test_id") -> list[_T]:
@@ -35,12 +35,20 @@ def select(items: Iterable[_T], patterns: Sequence[str], id_of: str = "test_id")
         When a pattern means nothing: a typo must not look like success.
     """
     found = list(items)
+    chosen: set[int] = set()
     for pattern in patterns:
-        if not any(matches(pattern, getattr(item, id_of)) for item in found):
+        meant = _meant(pattern, [getattr(item, id_of) for item in found])
+        if not meant:
             raise UsageError(
                 f"nothing here matches {pattern!r}",
                 hint="booktest-cassettes status lists the tests that wait for review",
             )
-    if not patterns:
-        return found
-    return [item for item in found if any(matches(pattern, getattr(item, id_of)) for pattern in patterns)]
+        chosen.update(meant)
+    return [item for number, item in enumerate(found) if number in chosen or not patterns]
+
+
+def _meant(pattern: str, ids: Sequence[str]) -> list[int]:
+    """Which of these ids a pattern means; one that is an id means that test alone, asterisks or not."""
+    if pattern in ids:
+        return [ids.index(pattern)]
+    return [number for number, test_id in enumerate(ids) if matches(pattern, test_id)]

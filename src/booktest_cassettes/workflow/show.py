@@ -13,6 +13,7 @@ from ..project import Project
 from ..recording import codec
 from ..recording.bodies import is_json, pieces
 from ..recording.model import Failure, Headers, Interaction, Response, header
+from . import staging
 from .select import matches
 
 _BODY_LINES = 40
@@ -32,13 +33,15 @@ def snapshots(project: Project, test_id: str, *, pending: bool) -> dict[Kind, by
     ------
     UsageError
         When there is no such test.
+    BlobMissing, BlobCorrupt, StorageError
+        When a blob is gone, changed or cannot be read.
     """
     record = project.pending.load(test_id) if pending else None
     if record is not None:
         return {
-            kind: data
+            kind: staging.read(project, test_id, BlobKey(kind, change.staged))
             for kind, change in record.changes.items()
-            if change.staged and (data := project.staging.get(BlobKey(kind, change.staged))) is not None
+            if change.staged
         }
     approved = project.manifest.get(test_id)
     if not approved:
@@ -73,12 +76,19 @@ def as_json(blobs: dict[Kind, bytes]) -> dict[str, Any]:
 
 
 def render(test_id: str, blobs: dict[Kind, bytes]) -> Iterator[str]:
-    """Snapshots as lines of text."""
-    yield test_id
+    """Snapshots as lines of text, in which nothing can drive the terminal that shows them."""
+    yield inert(test_id)
     for kind, data in sorted(blobs.items()):
         yield ""
         yield f"{kind.value}  {Digest.of(data)}  {len(data):,} bytes"
-        yield from _RENDER[kind](data)
+        yield from map(inert, _RENDER[kind](data))
+
+
+def inert(text: str) -> str:
+    """Text with its control, bidirectional and other invisible characters written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in text)
 
 
 def _interactions(data: bytes) -> Iterator[str]:
@@ -129,9 +139,7 @@ def _body(body: bytes, content_type: str) -> Iterator[str]:
     if is_json(content_type):
         with suppress(ValueError):  # it only says it is JSON: shown as it is
             text = json.dumps(json.loads(text), ensure_ascii=False, indent=2)
-    # Control characters of a recorded answer must not drive the terminal it is shown on.
-    for line in text.rstrip("\n").split("\n"):
-        yield "".join(char if char.isprintable() or char == "\t" else repr(char)[1:-1] for char in line)
+    yield from text.rstrip("\n").split("\n")
 
 
 def _env(data: bytes) -> Iterator[str]:

@@ -1,0 +1,164 @@
+"""Exceptions that clients saw live are raised again on replay: same class, same text, same request."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from typing import Any
+
+import aiohttp
+import httpx
+import httpx2
+import pytest
+import requests
+import urllib3
+from clients import CLIENTS, CONTEXT, Ask
+from lab import ID, Lab, described, raised
+
+from booktest_cassettes import cassette
+
+_CLIENTS = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
+
+
+def _conform(lab: Lab, base: str, client: Any, ask: Ask) -> dict[str, Any]:
+    return dict(lab.conform(lambda _: raised(lambda: client(base, ask)), counts=False))
+
+
+@pytest.fixture
+def closed_port() -> str:
+    with closing(socket.socket()) as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.fixture
+def full_port() -> Iterator[str]:
+    """A port whose backlog is full: connecting to it never ends."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(closing(socket.socket()))
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            other = stack.enter_context(closing(socket.socket()))
+            other.settimeout(0)
+            other.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@_CLIENTS
+def test_a_refused_connection_is_refused_again(lab: Lab, closed_port: str, client: Any) -> None:
+    _conform(lab, closed_port, client, Ask("/"))
+
+
+@_CLIENTS
+def test_a_connect_timeout_times_out_again(lab: Lab, full_port: str, client: Any) -> None:
+    _conform(lab, full_port, client, Ask("/", timeout=0.1))
+
+
+@_CLIENTS
+def test_an_unknown_host_is_unknown_again(lab: Lab, monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
+    def unknown(*_args: Any, **_options: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    _conform(lab, "http://no-such-host.test", client, Ask("/"))
+
+
+@_CLIENTS
+def test_a_read_timeout_times_out_again(lab: Lab, client: Any) -> None:
+    _conform(lab, lab.server.base, client, Ask("/hang", timeout=0.15))
+
+
+@_CLIENTS
+def test_a_timeout_in_the_body_times_out_again(lab: Lab, client: Any) -> None:
+    _conform(lab, lab.server.base, client, Ask("/hang-in-body", timeout=0.15))
+
+
+@_CLIENTS
+def test_a_post_that_gets_no_answer_fails_again(lab: Lab, client: Any) -> None:
+    _conform(lab, lab.server.base, client, Ask("/hang-up", "POST", json={"a": 1}))
+
+
+@pytest.mark.parametrize("name", sorted(CLIENTS.keys() - {"http.client", "putrequest"}))
+def test_a_failed_handshake_fails_again(lab: Lab, name: str) -> None:
+    base = lab.server.base.replace("http:", "https:")  # it speaks no TLS
+    _conform(lab, base, CLIENTS[name], Ask("/"))
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_httpx_timeouts_keep_their_classes(lab: Lab, full_port: str, library: Any) -> None:
+    def scenario(base: str) -> list[dict[str, Any]]:
+        with library.Client(verify=CONTEXT, timeout=0.1) as client:
+            found = [raised(lambda: client.get(full_port)), raised(lambda: client.get(f"{base}/hang"))]
+        kinds = [entry["type"].rpartition(".")[2] for entry in found]
+        assert kinds == ["ConnectTimeout", "ReadTimeout"]
+        assert found[0]["request"] == ("GET", full_port)
+        return found
+
+    lab.conform(scenario)
+
+
+def test_aiohttp_timeouts_keep_their_classes(lab: Lab, full_port: str) -> None:
+    async def ask(url: str, limit: aiohttp.ClientTimeout) -> dict[str, Any]:
+        async with aiohttp.ClientSession(timeout=limit) as session:
+            try:
+                async with session.get(url) as response:
+                    await response.read()
+            except (TimeoutError, aiohttp.ClientError) as error:
+                return described(error)
+        raise AssertionError("nothing was raised")
+
+    def scenario(base: str) -> list[dict[str, Any]]:
+        timeouts = [
+            (full_port, aiohttp.ClientTimeout(total=0.1)),
+            (full_port, aiohttp.ClientTimeout(sock_connect=0.1)),
+            (full_port, aiohttp.ClientTimeout(connect=0.1)),
+            (f"{base}/hang", aiohttp.ClientTimeout(total=0.1)),
+            (f"{base}/hang", aiohttp.ClientTimeout(sock_read=0.1)),
+            (f"{base}/hang-in-body", aiohttp.ClientTimeout(total=0.1)),
+            (f"{base}/hang-in-body", aiohttp.ClientTimeout(sock_read=0.1)),
+        ]
+        return [asyncio.run(ask(*each)) for each in timeouts]
+
+    lab.conform(scenario)
+
+
+def test_requests_errors_keep_what_they_wrap(lab: Lab, closed_port: str) -> None:
+    def scenario(base: str) -> list[Any]:
+        try:
+            requests.get(closed_port, timeout=1)
+        except requests.ConnectionError as error:
+            inner = error.args[0]
+            reason = inner.reason
+            return [type(inner).__name__, inner.url, type(reason).__name__, error.request is not None]
+        raise AssertionError
+
+    lab.conform(scenario, counts=False)
+
+
+def test_a_retrying_session_gives_up_on_errors_as_it_did(lab: Lab) -> None:
+    def scenario(base: str) -> Any:
+        with requests.Session() as session:
+            retries = urllib3.Retry(total=2, backoff_factor=0, status_forcelist=[503], allowed_methods=None)
+            session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
+            return [
+                session.get(f"{base}/flaky/1").text,
+                raised(lambda: session.get(f"{base}/status/503")),
+                raised(lambda: session.get(f"{base}/hang-up")),
+            ]
+
+    lab.conform(scenario)
+
+
+def test_a_cassette_error_is_not_taken_for_a_failed_connection_worth_retrying(lab: Lab) -> None:
+    lab.record()
+    with cassette(ID):
+        requests.get(f"{lab.server.base}/text", timeout=5)
+    lab.approve()
+    retries = urllib3.Retry(total=5, backoff_factor=10)
+    with pytest.raises(Exception, match="is not in its http cassette"), cassette(ID):
+        with requests.Session() as session:
+            session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
+            session.get(f"{lab.server.base}/other")

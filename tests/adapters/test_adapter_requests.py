@@ -1,0 +1,1 @@
+"""requests: what a Session observes live, while recording and on replay."""

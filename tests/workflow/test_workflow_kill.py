@@ -1,0 +1,199 @@
+"""Promises 2 and 3: kill -9, a full disk and a broken one leave the old state or the new, at every step."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from workflow_bench import LOGIN, ORDERS, USERS, Bench, env, http
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs fork and SIGKILL")
+
+ONE, TWO, THREE = http("one"), http("two"), http("three")
+
+
+def _new(bench: Bench) -> None:
+    bench.stage(USERS, http=ONE, env=env(A="1"))
+
+
+def _new_beside_others(bench: Bench) -> None:
+    bench.approved(ORDERS, http=ONE)
+    bench.stage(USERS, http=ONE)
+
+
+def _updated(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE, env=env(A="1"))
+    bench.stage(USERS, http=TWO)
+
+
+def _kind_gone(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE, env=env(A="1"))
+    bench.stage(USERS, env=None)
+
+
+def _test_gone(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE)
+    bench.approved(ORDERS, http=TWO)
+    bench.stage(USERS, http=None)
+
+
+def _shared(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE)
+    bench.approved(ORDERS, http=ONE)
+    bench.stage(USERS, http=TWO)
+
+
+def _swapped(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE)
+    bench.approved(ORDERS, http=TWO)
+    bench.stage(USERS, http=TWO)
+    bench.stage(ORDERS, http=ONE)
+
+
+def _all_at_once(bench: Bench) -> None:
+    bench.approved(USERS, http=ONE, env=env(A="1"))
+    bench.approved(ORDERS, http=ONE)
+    bench.stage(USERS, http=TWO, env=None)
+    bench.stage(ORDERS, http=None)
+    bench.stage(LOGIN, http=ONE, func=THREE)
+
+
+SCENES: dict[str, Callable[[Bench], None]] = {
+    "new": _new,
+    "new beside others": _new_beside_others,
+    "updated": _updated,
+    "kind gone": _kind_gone,
+    "test gone": _test_gone,
+    "shared": _shared,
+    "swapped": _swapped,
+    "all at once": _all_at_once,
+}
+
+
+@dataclass
+class Run:
+    """One disturbed run: what it struck, and the project it left."""
+
+    bench: Bench
+    struck: str
+    code: int | None
+    message: str
+
+
+@dataclass
+class Play:
+    """A scene before and after, and everything that can happen in between."""
+
+    before: Bench
+    after: Bench
+    job: str
+    root: Path
+
+    def runs(self, mode: str) -> Iterator[Run]:
+        copies = self.root / mode
+        faults = Path(__file__).with_name("faults.py")
+        command = [sys.executable, str(faults), self.job, mode, str(self.before.root), str(copies)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        reports: list[dict[str, Any]] = [json.loads(line) for line in done.stdout.splitlines()]
+        assert len(reports) > 5
+        assert reports[-1]["code"] == 100, reports[-1]
+        for number, report in enumerate(reports, 1):
+            bench = Bench(copies / f"{number:03}")
+            yield Run(bench, report["struck"], report.get("code"), report.get("message", ""))
+
+    def see_old_or_new(self, bench: Bench) -> None:
+        assert bench.manifest() in (self.before.manifest(), self.after.manifest())
+        bench.see_that_everything_named_can_be_read()
+
+    def see_that_it_is_completed(self, bench: Bench) -> None:
+        """Doing it again brings the very files that an undisturbed run leaves."""
+        if self.job == "approve":
+            bench.approve()
+        else:
+            bench.reject()
+        assert bench.worktree() == self.after.worktree()
+        assert bench.kept_files() == self.after.kept_files() == []
+        assert bench.pending() == []
+
+
+def _play(scene: str, job: str, tmp_path: Path) -> Play:
+    before, after = Bench(tmp_path / "before"), Bench(tmp_path / "after")
+    for bench in (before, after):
+        SCENES[scene](bench)
+    play = Play(before, after, job, tmp_path)
+    _ = after.approve() if job == "approve" else after.reject()
+    after.see_that_payloads_are_what_the_manifest_says()
+    return play
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_a_kill_at_any_step_of_an_approval_leaves_the_old_state_or_the_new_and_it_can_be_completed(
+    scene, tmp_path
+):
+    play = _play(scene, "approve", tmp_path)
+    manifests = set()
+    for run in play.runs("kill"):
+        play.see_old_or_new(run.bench)
+        manifests.add(run.bench.manifest())
+        play.see_that_it_is_completed(run.bench)
+    assert manifests == {play.before.manifest(), play.after.manifest()}
+
+
+@pytest.mark.parametrize("scene", ["new", "updated", "all at once"])
+def test_a_kill_at_any_step_of_an_approval_can_be_rejected_as_well(scene, tmp_path):
+    """After which the project is what it was, or what the approval made of it."""
+    play = _play(scene, "approve", tmp_path)
+    for run in play.runs("kill"):
+        manifest = run.bench.manifest()
+        run.bench.reject()
+        assert run.bench.manifest() == manifest
+        run.bench.see_that_everything_named_can_be_read()
+        run.bench.see_that_payloads_are_what_the_manifest_says()
+        assert run.bench.kept_files() == []
+        assert run.bench.pending() == []
+
+
+@pytest.mark.parametrize("scene", ["new", "updated", "all at once"])
+def test_a_kill_at_any_step_of_an_approval_can_be_recorded_over(scene, tmp_path):
+    play = _play(scene, "approve", tmp_path)
+    for run in play.runs("kill"):
+        run.bench.stage(USERS, http=http("four"))
+        run.bench.see_that_everything_named_can_be_read()
+        run.bench.approve()
+        run.bench.see_that_payloads_are_what_the_manifest_says()
+        assert run.bench.pending() == []
+
+
+@pytest.mark.parametrize("mode", ["disk-full", "input-output-error"])
+@pytest.mark.parametrize("scene", ["new", "updated", "test gone", "all at once"])
+def test_a_disk_that_refuses_any_step_of_an_approval_is_a_clear_error_and_it_can_be_completed(
+    scene, mode, tmp_path
+):
+    play = _play(scene, "approve", tmp_path)
+    for run in play.runs(mode):
+        if run.code not in (0, 100):
+            assert run.code == 4, run.message
+            assert str(run.bench.root) in run.message
+            assert "No space left" in run.message or "Input/output error" in run.message
+            assert "next: " in run.message
+        play.see_old_or_new(run.bench)
+        assert [name for name in run.bench.files() if name.endswith(".tmp")] == []
+        play.see_that_it_is_completed(run.bench)
+
+
+@pytest.mark.parametrize("mode", ["kill", "disk-full", "input-output-error"])
+@pytest.mark.parametrize("scene", ["updated", "all at once"])
+def test_a_rejection_that_is_disturbed_at_any_step_changes_nothing_approved(scene, mode, tmp_path):
+    play = _play(scene, "reject", tmp_path)
+    for run in play.runs(mode):
+        assert run.code in (None, 0, 4, 100), run.message
+        assert run.bench.worktree() == play.before.worktree()
+        play.see_that_it_is_completed(run.bench)
