@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -879,14 +878,6 @@ def test_a_directory_in_the_place_of_a_file_is_an_error(project: Project, name: 
 def test_text_that_is_not_utf8_is_an_error_with_its_line(project: Project, name: str) -> None:
     (project.root / name).write_bytes(b"# fine\n# \xff\n")
     assert project.error().message == f"{name}:2: not UTF-8 text"
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may read everything")
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_without_read_permission_is_an_error(project: Project, name: str) -> None:
-    project.write(name, "")
-    (project.root / name).chmod(0)
-    assert project.error().message.startswith(f"{name}: cannot be read: ")
 
 
 def test_a_refusal_of_the_operating_system_is_an_error(

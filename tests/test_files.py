@@ -311,15 +311,36 @@ def test_a_name_that_is_too_long_is_a_storage_error(tmp_path):
             act(tmp_path / ("x" * 300))
 
 
+UNPRIVILEGED = """
+import os, sys
+from pathlib import Path
+from booktest_cassettes.errors import StorageError
+from booktest_cassettes.files import atomic_write
+os.chdir(sys.argv[1])
+if os.geteuid() == 0:
+    os.setuid(65534)  # root may write anywhere
+try:
+    atomic_write(Path("file"), b"new")
+except StorageError as error:
+    sys.exit(f"refused: {error.message}")
+"""
+
+
 @posix_only
-@pytest.mark.skipif(os.name != "nt" and os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_directory_is_a_storage_error(tmp_path):  # pragma: no cover
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(StorageError, match="Permission denied"):
-            atomic_write(tmp_path / "file", b"new")
-    finally:
-        tmp_path.chmod(0o700)
+@pytest.mark.parametrize("old", [None, b"old"])
+def test_a_read_only_directory_is_a_storage_error(tmp_path, old):
+    directory = tmp_path / "directory"
+    directory.mkdir()
+    if old is not None:
+        (directory / "file").write_bytes(old)
+    directory.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED, str(directory)], capture_output=True, text=True
+    )
+    directory.chmod(0o755)
+    assert done.stderr.startswith("refused: cannot write file: Permission denied")
+    assert read_bytes(directory / "file") == old
+    assert names(directory) == ([] if old is None else ["file"])
 
 
 READ_ONLY = Path("/proc/sys/kernel/booktest")

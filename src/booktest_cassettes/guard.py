@@ -2,7 +2,8 @@
 
 An audit hook sees every connect, datagram and look-up of the interpreter, whatever library makes it
 and from whatever thread. Loopback and Unix sockets pass (databases, live-server fixtures); so do the
-hosts a cassette allows, by name and by the addresses their names resolved to.
+hosts a cassette allows, by name and by the addresses their names resolved to. Sockets check once more
+before the interpreter does, because it resolves a name before it raises the event for a connect.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import wraps
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING, Any
 
 from .active import current
@@ -21,10 +22,22 @@ from .errors import NetworkRefused
 if TYPE_CHECKING:
     from .session import Session
 
-_SENDS = frozenset({"socket.connect", "socket.sendto", "socket.sendmsg"})
-_LOOKUPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
-_EVENTS = _SENDS | _LOOKUPS
-_LOCAL_NAMES = frozenset({"", "localhost", "localhost.localdomain", "ip6-localhost"})
+#: Audit events, and what is refused when they leave the machine.
+_EVENTS = {
+    "socket.connect": "a connection to",
+    "socket.sendto": "a datagram to",
+    "socket.sendmsg": "a datagram to",
+    "socket.getaddrinfo": "a look-up of",
+    "socket.gethostbyname": "a look-up of",
+    "socket.gethostbyaddr": "a look-up of",
+    "socket.getnameinfo": "a look-up of",
+}
+#: Those whose first argument is the host, and the second, if there is one, the port.
+_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+# The machine's own name is looked up by servers that bind to every address (http.server does).
+_LOCAL_NAMES = frozenset(
+    {"", "localhost", "localhost.localdomain", "ip6-localhost", socket.gethostname().lower()}
+)
 
 _lock = threading.Lock()
 _installed = False
@@ -41,6 +54,9 @@ def install() -> None:
         _installed = True
         sys.addaudithook(_hook)
         socket.getaddrinfo = _remembering(socket.getaddrinfo)
+        for name, position in {"connect": 0, "connect_ex": 0, "sendto": -1, "sendmsg": 3}.items():
+            if hasattr(socket.socket, name):  # sendmsg is not everywhere
+                setattr(socket.socket, name, _checking(getattr(socket.socket, name), position))
 
 
 def _hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -49,60 +65,65 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     session = current()
     if session is None or not session.strict:
         return
-    host, port = _lookup(arguments) if event in _LOOKUPS else _destination(arguments)
-    if host is None or _is_local(host) or _is_allowed(session, host, port):
+    if event in _LOOKUPS:
+        # Looking an address up is the first step of connecting to it: nothing is left open yet.
+        event = "socket.connect" if event == "socket.getaddrinfo" and _address(arguments[0]) else event
+        _check(session, event, (*arguments, None))
+    else:
+        _check(session, event, arguments[-1])
+
+
+def _checking(method: Callable[..., Any], position: int) -> Callable[..., Any]:
+    """A method of sockets that refuses an address before its name is looked up."""
+
+    @wraps(method)
+    def checked(sock: socket.socket, *args: Any) -> Any:
+        session = current()
+        if session is not None and session.strict and len(args) > position:
+            _check(session, f"socket.{method.__name__.removesuffix('_ex')}", args[position])
+        return method(sock, *args)
+
+    return checked
+
+
+def _check(session: Session, event: str, address: object) -> None:
+    """Refuse ``(host, port)``; no other address leaves this machine (Unix sockets, connected datagrams)."""
+    if not isinstance(address, tuple) or len(address) < 2:
         return
-    if event in _LOOKUPS and _is_address(host):  # nothing is asked of anybody; the connect tells more
+    host, port = address[0], address[1] if isinstance(address[1], int) else None
+    if isinstance(host, (bytes, bytearray)):
+        host = host.decode("ascii", "replace")
+    if not isinstance(host, str) or _is_local(host) or _is_allowed(session, host, port):
         return
     raise session.refuse(refusal(session, event, host, port))
 
 
 def refusal(session: Session, event: str, host: str, port: int | None) -> NetworkRefused:
     """The error for an address that strict replay does not let through."""
-    action = {
-        "socket.connect": "a connection",
-        "socket.sendto": "a datagram",
-        "socket.sendmsg": "a datagram",
-    }.get(event, "a name look-up")
     where = f"{host}:{port}" if port else host
     return NetworkRefused(
-        f"{session.test_id}: {action} to {where} was refused: replay is strict, nothing leaves this machine",
+        f"{session.test_id}: {_EVENTS[event]} {where} was refused:"
+        " replay is strict, nothing leaves this machine",
         hint=f'{session.command} to record it, or allow_hosts=["{host}"] to let it pass',
     )
-
-
-def _destination(arguments: tuple[Any, ...]) -> tuple[str | None, int | None]:
-    """Host and port of ``(socket, address)``; no host for Unix sockets and connected datagrams."""
-    address = arguments[1] if len(arguments) > 1 else None
-    if not isinstance(address, tuple) or len(address) < 2 or not isinstance(address[0], str):
-        return None, None
-    return address[0], address[1] if isinstance(address[1], int) else None
-
-
-def _lookup(arguments: tuple[Any, ...]) -> tuple[str | None, int | None]:
-    host = arguments[0] if arguments else None
-    if isinstance(host, bytes):
-        host = host.decode("ascii", "replace")
-    port = arguments[1] if len(arguments) > 1 else None
-    return (host if isinstance(host, str) else None), (port if isinstance(port, int) else None)
 
 
 def _is_local(host: str) -> bool:
     if host.lower() in _LOCAL_NAMES or host.lower().endswith(".localhost"):
         return True
+    address = _address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _address(host: object) -> IPv4Address | IPv6Address | None:
+    """The address that ``host`` spells, or ``None`` for a name."""
+    if not isinstance(host, str):
+        return None
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
+        return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _is_allowed(session: Session, host: str, port: int | None) -> bool:

@@ -178,7 +178,7 @@ class Cassette:
 
     def __call__(self, target: Any = None, /, **options: Any) -> Any:
         caller = sys._getframe(1).f_code.co_filename
-        if callable(target):
+        if callable(target) or isinstance(target, classmethod):
             return Use(None, options, caller)(target)
         return Use(target, options, caller)
 
@@ -197,20 +197,33 @@ cassette = Cassette()
 def _decorate(function: Any, use: Use) -> Any:
     if isinstance(function, (staticmethod, classmethod)):
         return type(function)(_decorate(function.__func__, use))
+    decorated = _decorator_for(function)(function, use)
+    decorated._cassette = use
+    return decorated
+
+
+def _decorator_for(function: Any) -> Callable[[Any, Use], Any]:
     if inspect.isasyncgenfunction(function):
-        return _decorate_async_generator(function, use)
+        return _decorate_async_generator
     if inspect.isgeneratorfunction(function):
-        return _decorate_generator(function, use)
+        return _decorate_generator
     if inspect.iscoroutinefunction(function):
-        return _decorate_coroutine(function, use)
-    return _decorate_function(function, use)
+        return _decorate_coroutine
+    return _decorate_function
 
 
 def _decorate_class(target: Any, use: Use) -> Any:
-    for name, value in list(vars(target).items()):
-        if name.startswith("test") and callable(value):
+    for name in dir(target):
+        value = inspect.getattr_static(target, name)
+        is_test = callable(value) or isinstance(value, classmethod)
+        if name.startswith("test") and is_test and not _has_cassette(value):
             setattr(target, name, _decorate(value, use))
     return target
+
+
+def _has_cassette(function: Any) -> bool:
+    """Whether it is decorated already: its own options count, then."""
+    return hasattr(getattr(function, "__func__", function), "_cassette")
 
 
 def _decorate_function(function: Any, use: Use) -> Any:

@@ -16,6 +16,8 @@ import httpx2
 import pytest
 import requests
 import urllib3
+from clients import CONTEXT
+from lab import ID, Lab
 
 from booktest_cassettes import cassette
 from booktest_cassettes.adapters.connections import Interceptor
@@ -23,8 +25,6 @@ from booktest_cassettes.digest import Kind
 from booktest_cassettes.errors import SnapshotMissing, UnhandledRequest
 from booktest_cassettes.recording import codec
 from booktest_cassettes.session import Session
-from clients import CONTEXT
-from lab import ID, Lab
 
 
 def recorded_paths(lab: Lab, test_id: str = ID) -> list[str]:
@@ -124,42 +124,51 @@ def _next(lab: Lab, count: int) -> tuple[int, int]:
     return start, start + count
 
 
-def test_an_http_client_connection_made_before_the_cassette_is_refused_clearly(lab: Lab) -> None:
+def _get(connection: http.client.HTTPConnection, path: str = "/count") -> bytes:
+    connection.request("GET", path, headers={"X-Sent": "yes"})
+    return connection.getresponse().read()
+
+
+def test_an_http_client_connection_made_before_the_cassette_is_recorded_and_replayed(lab: Lab) -> None:
+    def connect() -> closing[http.client.HTTPConnection]:
+        return closing(http.client.HTTPConnection(urlsplit(lab.server.base).netloc))
+
     lab.record()
-    with cassette(ID):
-        requests.get(f"{lab.server.base}/text", timeout=5)
+    with connect() as connection:
+        assert _get(connection) == b"0"
+        with cassette(ID):
+            assert _get(connection) == b"1"
+            assert b"yes" in _get(connection, "/echo")
+        assert _get(connection) == b"2"
     lab.approve()
-    with closing(http.client.HTTPConnection(urlsplit(lab.server.base).netloc)) as connection:
-        connection.request("GET", "/text")
-        connection.getresponse().read()
+    with connect() as connection:
+        assert _get(connection) == b"3"
         hits = lab.server.hits
-        with pytest.raises(UnhandledRequest, match="made before the cassette began"), cassette(ID):
-            connection.request("GET", "/text")
+        with cassette(ID, unused="error"):
+            assert _get(connection) == b"1"
+            assert b"yes" in _get(connection, "/echo")
         assert lab.server.hits == hits
-        connection.close()
-        connection.request("GET", "/text")
-        assert connection.getresponse().read()
+        assert _get(connection) == b"4"
+        with pytest.raises(UnhandledRequest), cassette(ID):
+            _get(connection, "/other")
 
 
 def test_an_http_client_connection_made_inside_works_on_outside(lab: Lab) -> None:
     """It stays a stand-in, and passes everything through."""
 
-    def get(connection: Any) -> bytes:
-        connection.request("GET", "/count")
-        return bytes(connection.getresponse().read())
+    def run(inside: bytes, outside: bytes) -> None:
+        with ExitStack() as stack:
+            with cassette(ID, unused="error"):
+                connection = http.client.HTTPConnection(urlsplit(lab.server.base).netloc)
+                stack.enter_context(closing(connection))
+                assert _get(connection) == inside
+            assert _get(connection) == outside
+            assert isinstance(connection, http.client.HTTPConnection)
 
     lab.record()
-    with closing(http.client.HTTPConnection(urlsplit(lab.server.base).netloc)) as connection:
-        with cassette(ID):
-            assert get(connection) == b"0"
-        assert get(connection) == b"1"
+    run(b"0", b"1")
     lab.approve()
-    with closing(http.client.HTTPConnection(urlsplit(lab.server.base).netloc)) as connection:
-        with cassette(ID):
-            assert get(connection) == b"0"
-        assert get(connection) == b"2"
-        with cassette(ID):
-            assert get(connection) == b"0"
+    run(b"0", b"2")
 
 
 def test_no_patch_of_ours_changes_what_happens_outside_of_cassettes(lab: Lab) -> None:
@@ -422,7 +431,7 @@ def test_a_decorated_class_has_its_tests_decorated_and_nothing_else(lab: Lab) ->
             return requests.get(f"{base}/count", timeout=5).text
 
         def test_one(self) -> None:
-            self.assertEqual(self.helper(), "0")
+            assert self.helper() == "0"
 
         @staticmethod
         def test_two() -> None:
@@ -440,6 +449,35 @@ def test_a_decorated_class_has_its_tests_decorated_and_nothing_else(lab: Lab) ->
     _twice(lab, run)
     names = {test_id.rpartition("::")[2] for test_id in lab.runner.project().manifest.entries}
     assert names == {"test_one", "test_two"}
+
+
+def test_a_decorated_class_has_its_inherited_tests_decorated_once(lab: Lab) -> None:
+    base = lab.server.base
+
+    class Base:
+        def test_inherited(self) -> str:
+            return requests.get(f"{base}/count", timeout=5).text
+
+        @cassette(ignore_localhost=True)
+        def test_with_its_own(self) -> None:
+            requests.get(f"{base}/text", timeout=5)
+
+        @classmethod
+        def test_of_the_class(cls) -> str:
+            return requests.get(f"{base}/count", timeout=5).text
+
+    @cassette
+    class TestDerived(Base):
+        pass
+
+    lab.record()
+    found = TestDerived()
+    assert [found.test_inherited(), found.test_of_the_class()] == ["0", "1"]
+    found.test_with_its_own()
+    lab.approve()
+    names = {test_id.rpartition("::")[2] for test_id in lab.runner.project().manifest.entries}
+    assert names == {"test_inherited", "test_of_the_class"}
+    assert [found.test_inherited(), found.test_of_the_class()] == ["0", "1"]
 
 
 def test_an_isolated_asyncio_test_case_is_replayed(lab: Lab) -> None:

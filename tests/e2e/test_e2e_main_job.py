@@ -102,10 +102,9 @@ def test_recording_an_unchanged_api_again_changes_no_byte_of_the_manifest(module
 
 
 def test_four_workers_give_the_result_and_the_summary_of_one(module):
-    alone = module.cli("run", "--", "-q", "test_users.py")
-    together = module.cli("run", "--", "-q", "-n", "4", "test_users.py")
-    assert (alone.code, together.code) == (0, 0)
-    assert _summary(alone.text) == _summary(together.text)
+    recorded = [module.cli("run", "--", "-q", *workers, "test_users.py") for workers in ([], ["-n", "4"])]
+    assert [done.code for done in recorded] == [0, 0]
+    assert _summary(recorded[0].text) == _summary(recorded[1].text)
     module.cli("approve", "--all")
     replayed = [module.pytest("-q", *workers, "test_users.py", ci=True) for workers in ([], ["-n", "4"])]
     assert [done.code for done in replayed] == [0, 0]

@@ -7,7 +7,6 @@ import gzip
 import html
 import json
 import re
-import time
 import zlib
 from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 
@@ -17,11 +16,10 @@ from hypothesis import strategies as st
 
 from booktest_cassettes.digest import Kind
 from booktest_cassettes.recording import codec
-from booktest_cassettes.recording.bodies import Body, Coding
-from booktest_cassettes.recording.matching import Matcher
+from booktest_cassettes.recording.bodies import Body
 from booktest_cassettes.recording.model import Failure, Interaction, Request, Response
 from booktest_cassettes.recording.normalisation import Normaliser
-from booktest_cassettes.recording.redaction import ENV, FIELDS, HEADERS, REDACTED, Redactor, Rules
+from booktest_cassettes.recording.redaction import REDACTED, Redactor, Rules
 from booktest_cassettes.traffic import Cleaner
 
 JSON = "application/json"
@@ -184,7 +182,7 @@ PLACES = {
         Request("GET", "https://api.test/"), Failure("builtins.OSError", f"no {s} at /{quote(s)}")
     ),
     "failure, quoted by Python": lambda s: Interaction(
-        Request("GET", "https://api.test/"), Failure("builtins.OSError", f"no {s!r} {s.encode()!r} {ascii(s)}")
+        Request("GET", "https://api.test/"), Failure("builtins.OSError", f"no {s!r} {s.encode()!r} {s!a}")
     ),
     "broken response": lambda s: Interaction(
         Request("GET", "https://api.test/"), Response(200, error=Failure("builtins.OSError", f"no {s}"))

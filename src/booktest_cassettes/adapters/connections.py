@@ -15,7 +15,6 @@ from functools import wraps
 from typing import Any
 
 from ..active import current
-from ..errors import UnhandledRequest
 
 _real = threading.local()
 
@@ -57,19 +56,15 @@ def _new(cls: type, *_args: Any, **_options: Any) -> Any:
 
 
 def _watched(putrequest: Any) -> Any:
-    """A connection opened before the cassette is real, and cannot become a stand-in: refuse it."""
+    """Where every request of a connection begins; one made before the cassette becomes a stand-in here."""
 
     @wraps(putrequest)
-    def watched(connection: Any, method: str, url: str, *args: Any, **options: Any) -> Any:
-        session = current() if wants_interceptor() else None
-        if session is not None and session.strict and not session.settings.allows_host(connection.host):
-            raise session.refuse(
-                UnhandledRequest(
-                    f"{session.test_id}: {method} {url} on a connection to {connection.host} that was made"
-                    " before the cassette began",
-                    hint="make the http.client connection inside the cassette",
-                )
-            )
-        return putrequest(connection, method, url, *args, **options)
+    def watched(connection: Any, *args: Any, **options: Any) -> Any:
+        if not wants_interceptor():
+            return putrequest(connection, *args, **options)
+        from .vcr import become_stand_in
+
+        become_stand_in(connection)
+        return connection.putrequest(*args, **options)
 
     return watched

@@ -168,7 +168,7 @@ class _Exchange:
         session = current()
         if session is None or name not in session.functions:
             return None
-        redact = session.settings.cleaner.redactor.json
+        redact = session.settings.cleaner.redactor.encoded
         arguments = redact(bind_arguments(original, args, kwargs, skip_self=has_self))
         key = call_key(name, arguments)
         answer = session.calls.play(key)
@@ -193,7 +193,7 @@ class _Exchange:
             raise
 
     def _clean(self, value: Any) -> Any:
-        return self.session.settings.cleaner.redactor.json(encode(value))
+        return self.session.settings.cleaner.redactor.encoded(encode(value))
 
     def _keep(self, outcome: Returned | Raised) -> None:
         self.session.calls.record(Call(self.name, self.arguments, outcome))

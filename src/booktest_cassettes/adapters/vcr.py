@@ -54,6 +54,16 @@ def stand_in_class(cls: Any) -> type:
     return type(f"Cassette{cls.__name__}", (StandIn, stub, cls), {"_baseclass": cls})
 
 
+def become_stand_in(connection: Any) -> None:
+    """Turn a connection that was made outside of cassettes into the stand-in for what it was."""
+    kind: Any = type(connection)
+    real = object.__new__(kind)
+    real.__dict__.update(connection.__dict__)
+    connection.__dict__.clear()
+    connection.__class__ = stand_in_class(kind)
+    connection.stand_in_for(real)
+
+
 class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships no types
     """A connection whose requests belong to the current session."""
 
@@ -61,7 +71,11 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
 
     def __init__(self, *args: Any, **options: Any) -> None:
         with real_connections():
-            self.real_connection = self._baseclass(*args, **options)
+            self.stand_in_for(self._baseclass(*args, **options))
+
+    def stand_in_for(self, real: Any) -> None:
+        """Begin; ``real`` is used for what goes to the network, and to parse answers."""
+        self.real_connection = real
         self._sock = None
         self._said: _PieceByPiece | None = None
         self._get: Callable[[], Any] | None = None

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 from . import fields
 from .bodies import Body, media_type
@@ -20,6 +19,8 @@ from .fields import plain_name
 from .matching import boundary_of
 from .model import Failure, Headers, Interaction, Request, Response, header
 from .sealed import look_inside
+from .value_notation import JSON
+from .value_redaction import redact
 
 HEADERS = frozenset(
     "authorization proxy-authorization cookie set-cookie x-api-key api-key apikey x-auth-token x-access-token"
@@ -126,16 +127,9 @@ class Redactor:
         """Content with secret fields and declared secrets replaced, every other byte as it was."""
         return self._declared.content(self._named(content, content_type))
 
-    def json(self, value: Any) -> Any:
-        """JSON data with secret fields and declared secrets replaced."""
-        if isinstance(value, dict):
-            return {
-                key: REDACTED if isinstance(item, str) and self.is_secret_name(key) else self.json(item)
-                for key, item in value.items()
-            }
-        if isinstance(value, list):
-            return [self.json(item) for item in value]
-        return self.text(value) if isinstance(value, str) else value
+    def encoded(self, data: JSON) -> JSON:
+        """An encoded function value (see `values`) with secret fields and declared secrets replaced."""
+        return redact(data, self.text, self.is_secret_name, REDACTED)
 
     def text(self, text: str) -> str:
         """Any text with declared secrets and patterns replaced."""
