@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from .recording.calls import Call, call_key
+from .recording.calls import Call, Outcome, call_key
+from .recording.values import JSON
+
+
+class Place:
+    """The place of one call that is really made, taken when it began."""
+
+    __slots__ = ("arguments", "function", "outcome")
+
+    def __init__(self, function: str, arguments: JSON) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.outcome: Outcome | None = None
 
 
 class CallBook:
@@ -18,11 +31,14 @@ class CallBook:
         The approved calls.
     """
 
-    def __init__(self, loaded: Sequence[Call]) -> None:
+    def __init__(self, loaded: Sequence[Call], *, records: bool) -> None:
         self.loaded = loaded
+        self.records = records
         self._lock = threading.Lock()
-        self._threads: set[int] = set()
-        self._fresh: list[Call] = []
+        self._thread = threading.get_ident()
+        self._running = 0
+        self._concurrent = False
+        self._places: list[Place] = []
         self._waiting: dict[str, deque[Call]] = defaultdict(deque)
         for call in loaded:
             self._waiting[call_key(call.function, call.arguments)].append(call)
@@ -33,16 +49,27 @@ class CallBook:
             waiting = self._waiting.get(key)
             return waiting.popleft() if waiting else None
 
-    def record(self, call: Call) -> None:
-        """Keep a call that was really made."""
+    @contextmanager
+    def recording(self, function: str, arguments: JSON) -> Iterator[Place]:
+        """The place of a call while it runs; one that gets no outcome is forgotten."""
+        place = Place(function, arguments)
         with self._lock:
-            self._threads.add(threading.get_ident())
-            self._fresh.append(call)
+            other_thread = threading.get_ident() != self._thread
+            self._concurrent = self._concurrent or self._running > 0 or other_thread
+            self._running += 1
+            self._places.append(place)
+        try:
+            yield place
+        finally:
+            with self._lock:
+                self._running -= 1
 
     def calls(self, *, keep_loaded: bool) -> list[Call]:
-        """What a recording amounts to; calls from several threads are sorted, so order is no accident."""
-        fresh = list(self._fresh)
-        if len(self._threads) > 1:
+        """What a recording amounts to; concurrent calls are sorted, so that their order is no accident."""
+        fresh = [
+            Call(place.function, place.arguments, place.outcome) for place in self._places if place.outcome
+        ]
+        if self._concurrent:
             fresh.sort(key=lambda call: call_key(call.function, call.arguments))
         return [*self.loaded, *fresh] if keep_loaded else fresh
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
@@ -16,7 +17,7 @@ from .store.base import BlobStore
 from .store.chain import ChainStore
 from .store.git import GitStore
 from .store.local import LocalStore
-from .store.pending import PendingRecords
+from .store.pending import Change, Pending, PendingRecords
 
 
 class Project:
@@ -35,7 +36,7 @@ class Project:
         self.keep = LocalStore(cache, compress=config.compress)
         self.staging = LocalStore(cache / "staging", compress=config.compress)
         self.pending = PendingRecords(cache / "staging" / "pending")
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
 
     @classmethod
     def open(cls, start: Path, overrides: Mapping[str, object] | None = None) -> Project:
@@ -52,6 +53,44 @@ class Project:
         """The approved digests, read once; raises ManifestError."""
         self._stamp = _stamp(self.config.manifest)
         return load(self.config.manifest)
+
+    def stage(self, test_id: str, blobs: Mapping[Kind, bytes]) -> dict[Kind, Change]:
+        """Put what a test recorded into staging, to be reviewed.
+
+        Parameters
+        ----------
+        test_id:
+            Whose they are.
+        blobs:
+            Canonical bytes by kind; all there is of the test.
+
+        Returns
+        -------
+        dict
+            The kinds that differ from what is approved; ``staged`` is ``None`` for one that is gone.
+
+        Raises
+        ------
+        StorageError
+            When the disk refuses; an earlier record of the test then still stands.
+        """
+        base = self.manifest.get(test_id)
+        staged = {kind: Digest.of(data) for kind, data in blobs.items()}
+        changes = {
+            kind: Change(base.get(kind), staged.get(kind))
+            for kind in Kind
+            if base.get(kind) != staged.get(kind)
+        }
+        self.prepare_cache()
+        with self.pending.exclusive():
+            if not changes:
+                self.pending.remove(test_id)
+                return {}
+            for kind, change in changes.items():
+                if change.staged is not None:
+                    self.staging.put(BlobKey(kind, change.staged), blobs[kind])
+            self.pending.save(Pending(test_id, changes))
+        return changes
 
     def prepare_cache(self) -> None:
         """Make the cache directory, ignored by Git from its first moment on."""
@@ -92,8 +131,8 @@ class Project:
         return BlobMissing(
             f"{test_id}: approved {key.kind.value} snapshot {key.digest} is neither in {self.keep.path(key)}"
             f" nor in {payload}",
-            hint=f"git checkout -- {self.relative(payload)}, or record it again: "
-            f"booktest-cassettes run -S -- {test_id}",
+            hint=f"git checkout -- {quote(self.relative(payload))}, or record it again: "
+            f"booktest-cassettes run -S -- {quote(test_id)}",
         )
 
     def relative(self, path: Path) -> str:
@@ -110,12 +149,12 @@ class Project:
         return f"{path}{mark}{rest}"
 
 
-def _stamp(path: Path) -> tuple[int, int] | None:
+def _stamp(path: Path) -> tuple[int, ...] | None:
     try:
         found = path.stat()
     except OSError:  # absent, or load() will say what is wrong with it
         return None
-    return found.st_mtime_ns, found.st_size
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _storage_mode(config: Config) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .callbook import CallBook
-from .digest import BlobKey, Digest, Kind
+from .digest import Digest, Kind
 from .errors import CassetteError, SnapshotMissing, SnapshotPending, UnhandledRequest, UnusedInteractions
 from .modes import RecordMode
 from .options import HTTP_KINDS, Settings
@@ -19,7 +19,6 @@ from .project import Project
 from .recording import codec
 from .recording.difference import describe, nearest
 from .recording.model import Request
-from .store.pending import Change, Pending
 from .traffic import Traffic
 
 
@@ -156,25 +155,13 @@ class Session:
         return [Result(Kind.HTTP, "MISSING", None)] if missing else []
 
     def _stage(self) -> list[Result]:
-        self.project.prepare_cache()
-        blobs = self._dump()
-        results: list[Result] = []
-        changes: dict[Kind, Change] = {}
-        for kind in Kind:
-            base, data = self.base.get(kind), blobs.get(kind)
-            digest = Digest.of(data) if data is not None else None
-            if digest == base:
-                results += [Result(kind, "INTACT", base)] if base else []
-                continue
-            if data is not None and digest is not None:
-                self.project.staging.put(BlobKey(kind, digest), data)
-            changes[kind] = Change(base, digest)
-            results.append(Result(kind, "UPDATED" if base else "NEW", digest))
-        if changes:
-            self.project.pending.save(Pending(self.test_id, changes))
-        else:
-            self.project.pending.remove(self.test_id)
-        return results
+        changes = self.project.stage(self.test_id, self._dump())
+        results = [
+            Result(kind, "INTACT", digest) for kind, digest in self.base.items() if kind not in changes
+        ]
+        for kind, change in changes.items():
+            results.append(Result(kind, "UPDATED" if change.base else "NEW", change.staged))
+        return sorted(results, key=lambda result: result.kind)
 
     def _dump(self) -> dict[Kind, bytes]:
         mode = self.settings.mode

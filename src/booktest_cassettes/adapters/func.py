@@ -12,7 +12,7 @@ import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -24,6 +24,7 @@ from ..recording.values import decode, encode
 from ..session import Session
 
 _lock = threading.Lock()
+_INHERITED = object()
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Target:
     owner: Any
     attribute: str
     users: int = 0
-    places: list[tuple[Any, str, Any]] = field(default_factory=list)
+    undo: ExitStack = field(default_factory=ExitStack)
 
 
 _targets: dict[str, Target] = {}
@@ -55,14 +56,26 @@ def find(function: Callable[..., Any] | str) -> Target:
         owner: Any = importlib.import_module(module)
         for part in owners:
             owner = getattr(owner, part)
-        inspect.getattr_static(owner, attribute)
+        found = inspect.getattr_static(owner, attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(
-            f"cassette(func=...): cannot find {name!r}: {error}",
-            hint='give a function of a module or class, or its "module:qualname"',
-        ) from None
+        raise _not_found(name, str(error)) from None
+    if not isinstance(function, str) and _innermost(found) is not _innermost(function):
+        raise _not_found(name, "something else has this name")
     with _lock:
         return _targets.setdefault(name, Target(name, owner, attribute))
+
+
+def _not_found(name: str, why: str) -> UsageError:
+    return UsageError(
+        f"cassette(func=...): cannot find {name!r}: {why}",
+        hint='give a function of a module or class, or its "module:qualname"',
+    )
+
+
+def _innermost(function: Any) -> Any:
+    """The function itself, without what binds it, and without the stand-in of a cassette that is active."""
+    function = getattr(function, "__func__", function)
+    return getattr(function, "cassette_original", function)
 
 
 def _name_of(function: Callable[..., Any]) -> str:
@@ -88,7 +101,7 @@ def replaced(targets: Iterable[Target]) -> Iterator[None]:
             for target in taken:
                 target.users -= 1
                 if target.users == 0:
-                    _restore(target)
+                    target.undo.close()
 
 
 def _replace(target: Target) -> None:
@@ -99,18 +112,28 @@ def _replace(target: Target) -> None:
     in_class = inspect.isclass(target.owner)
     has_self = in_class and not isinstance(static, staticmethod)
     stand_in: Any = _stand_in(target.name, original, has_self=has_self)
+    stand_in.cassette_original = original
     if isinstance(static, (staticmethod, classmethod)):
         stand_in = type(static)(stand_in)
-    places = [(target.owner, target.attribute)] if in_class else _places(original)
-    for owner, attribute in places:
-        target.places.append((owner, attribute, inspect.getattr_static(owner, attribute)))
+    with ExitStack() as undo:  # what was replaced before one of the places refused
+        for owner, attribute in [(target.owner, target.attribute)] if in_class else _places(original):
+            _put(owner, attribute, stand_in, undo, target.name)
+        target.undo = undo.pop_all()
+
+
+def _put(owner: Any, attribute: str, stand_in: Any, undo: ExitStack, name: str) -> None:
+    before = vars(owner).get(attribute, _INHERITED)
+    try:
         setattr(owner, attribute, stand_in)
-
-
-def _restore(target: Target) -> None:
-    while target.places:
-        owner, attribute, original = target.places.pop()
-        setattr(owner, attribute, original)
+    except (AttributeError, TypeError) as error:
+        raise UsageError(
+            f"cassette(func=...): {name} cannot be replaced: {error}",
+            hint="wrap it in a function of your own, call that, and name that here",
+        ) from None
+    if before is _INHERITED:
+        undo.callback(delattr, owner, attribute)
+    else:
+        undo.callback(setattr, owner, attribute, before)
 
 
 def _places(original: Any) -> list[tuple[Any, str]]:
@@ -133,8 +156,8 @@ def _stand_in(name: str, original: Callable[..., Any], *, has_self: bool) -> Cal
                 return await original(*args, **kwargs)
             if exchange.answer is not None:
                 return replay(exchange.answer)
-            with exchange.recording():
-                return exchange.returned(await original(*args, **kwargs))
+            with exchange.recording() as returned:
+                return returned(await original(*args, **kwargs))
 
         return async_stand_in
 
@@ -145,8 +168,8 @@ def _stand_in(name: str, original: Callable[..., Any], *, has_self: bool) -> Cal
             return original(*args, **kwargs)
         if exchange.answer is not None:
             return replay(exchange.answer)
-        with exchange.recording():
-            return exchange.returned(original(*args, **kwargs))
+        with exchange.recording() as returned:
+            return returned(original(*args, **kwargs))
 
     return stand_in
 
@@ -176,27 +199,25 @@ class _Exchange:
             raise session.refuse(_miss(session, name, key))
         return cls(session, name, arguments, answer)
 
-    def returned(self, value: Any) -> Any:
-        """Record a value and pass it on."""
-        self._keep(Returned(self._clean(value)))
-        return value
-
     @contextmanager
-    def recording(self) -> Iterator[None]:
-        """Record the exception that leaves the block."""
-        try:
-            yield
-        except UsageError:  # the value has no codec: that is for the user, not for the cassette
-            raise
-        except Exception as error:
-            self._keep(Raised(self._clean(error)))
-            raise
+    def recording(self) -> Iterator[Callable[[Any], Any]]:
+        """Gives what records a returned value and passes it on; records an exception that leaves the block."""
+        with self.session.calls.recording(self.name, self.arguments) as place:
+
+            def returned(value: Any) -> Any:
+                place.outcome = Returned(self._clean(value))
+                return value
+
+            try:
+                yield returned
+            except UsageError:  # the value has no codec: that is for the user, not for the cassette
+                raise
+            except Exception as error:
+                place.outcome = Raised(self._clean(error))
+                raise
 
     def _clean(self, value: Any) -> Any:
         return self.session.settings.cleaner.redactor.encoded(encode(value))
-
-    def _keep(self, outcome: Returned | Raised) -> None:
-        self.session.calls.record(Call(self.name, self.arguments, outcome))
 
 
 def replay(call: Call) -> Any:

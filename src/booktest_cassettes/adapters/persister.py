@@ -15,14 +15,13 @@ from typing import Any
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.request import Request as VcrRequest
 
-from ..digest import BlobKey, Digest, Kind
+from ..digest import Kind
 from ..errors import RecordingRefused, UsageError
 from ..options import Options, resolve
 from ..project import Project
 from ..recording import codec
 from ..recording.model import Failure, Interaction, Response
 from ..runner import project_at, running
-from ..store.pending import Change, Pending
 from .vcr import model_request
 from .vcr_clients import model_response, vcr_response
 
@@ -70,14 +69,7 @@ class BlobPersister:
             for request, response in pairs
         ]
         data = codec.dump_interactions(Kind.HTTP, items)
-        digest = Digest.of(data)
-        base = project.manifest.entries.get(test_id, {}).get(Kind.HTTP)
-        if digest == base:
-            project.pending.remove(test_id)
-            return
-        project.prepare_cache()
-        project.staging.put(BlobKey(Kind.HTTP, digest), data)
-        project.pending.save(Pending(test_id, {Kind.HTTP: Change(base, digest)}))
+        project.stage(test_id, {Kind.HTTP: data})
 
 
 def _place(cassette_path: Any) -> tuple[Project, str]:

@@ -85,7 +85,7 @@ def status(context: click.Context, as_json: bool, ci: bool) -> None:
 
     found = workflow.read(_project(context))
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(found.as_json(), indent=2))
     else:
         click.echo(f"project: {found.root} (storage {found.storage})")
         if found.notice:
@@ -136,8 +136,8 @@ def approve(
     if plan.pending and project.config.commit_on_approve:
         from ..workflow.commit import commit
 
-        commit(project.config.root, paths, message or f"Approve {_count(lines, 'snapshot')}")
-        click.echo("committed")
+        done = commit(project.config.root, paths, message or f"Approve {_count(lines, 'snapshot')}")
+        click.echo("committed" if done else "nothing to commit")
     elif plan.pending:
         click.echo(
             f"next: git add {project.relative(project.config.manifest)}"
@@ -181,8 +181,10 @@ def show(context: click.Context, test: str, kind: str | None, approved: bool, as
     blobs = workflow.snapshots(project, test_id, pending=not approved)
     if kind:
         blobs = {found: data for found, data in blobs.items() if found.value == kind}
+        if not blobs:
+            raise UsageError(f"{test_id} has no {kind} snapshot", hint=f"booktest-cassettes show {test_id}")
     if as_json:
-        click.echo(json.dumps(workflow.as_json(blobs), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(workflow.as_json(blobs), indent=2))
         return
     for line in workflow.render(test_id, blobs):
         click.echo(line)

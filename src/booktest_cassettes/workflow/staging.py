@@ -29,7 +29,7 @@ def read(project: Project, test_id: str, key: BlobKey) -> bytes:
 
 
 def drop(project: Project, records: Sequence[Pending]) -> None:
-    """Forget these records, and the staged bytes that no other record needs.
+    """Forget these records, and all staged bytes that no record needs.
 
     A record that was written anew meanwhile stays: nobody has looked at it yet.
     """
@@ -38,7 +38,7 @@ def drop(project: Project, records: Sequence[Pending]) -> None:
             if project.pending.load(pending.test_id) == pending:
                 project.pending.remove(pending.test_id)
         needed = {key for pending in project.pending for key in staged_keys(pending)}
-        for key in {key for pending in records for key in staged_keys(pending)} - needed:
+        for key in set(project.staging.keys()) - needed:  # superseded recordings go with them
             project.staging.delete(key)
 
 
