@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
-import clock
 import httpx
 import requests
+
+import clock
 
 TIMEOUT = 10  # seconds
 

@@ -84,7 +84,7 @@ class Reply:
     compressible: bool = False
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a fault
+class Refusal(Exception):
     """A request answered with an error: a status, a code for programs, and what is wrong field by field."""
 
     def __init__(self, status: HTTPStatus, code: str, **fields: str) -> None:

@@ -8,7 +8,6 @@ from datetime import datetime
 
 import bookshop
 import clock
-
 from booktest_cassettes import cassette
 
 

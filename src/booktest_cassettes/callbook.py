@@ -31,9 +31,8 @@ class CallBook:
         The approved calls.
     """
 
-    def __init__(self, loaded: Sequence[Call], *, records: bool) -> None:
+    def __init__(self, loaded: Sequence[Call]) -> None:
         self.loaded = loaded
-        self.records = records
         self._lock = threading.Lock()
         self._thread = threading.get_ident()
         self._running = 0

@@ -9,6 +9,7 @@ import base64
 import gzip
 import json
 import socket
+import ssl
 import struct
 import threading
 import xmlrpc.client
@@ -371,9 +372,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
+def running_server(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     """A server on a free port, stopped and closed at the end."""
     server = Server()
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:

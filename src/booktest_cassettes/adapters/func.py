@@ -201,7 +201,7 @@ class _Exchange:
 
     @contextmanager
     def recording(self) -> Iterator[Callable[[Any], Any]]:
-        """Gives what records a returned value and passes it on; records an exception that leaves the block."""
+        """Gives what records a value and passes it on; records an exception that leaves the block."""
         with self.session.calls.recording(self.name, self.arguments) as place:
 
             def returned(value: Any) -> Any:

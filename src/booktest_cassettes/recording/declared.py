@@ -66,12 +66,20 @@ class Declared:
         return self._by_pattern(text if after == before else after.decode("utf-8", "surrogateescape"))
 
     def header(self, value: str) -> str:
-        """A header's value, which is bytes spelled in latin-1 (`model`), without the secrets."""
+        """A header's value without the secrets."""
+        return self._by_pattern(self.header_name(value)) if self else value
+
+    def header_name(self, name: str) -> str:
+        """A header's name without the secrets; patterns are about values.
+
+        Both are bytes spelled in latin-1 (`model`), and the bytes may be UTF-8.
+        """
+        if not self._needles:
+            return name
         try:
-            raw = value.encode("latin-1")
+            return self._replaced(name.encode("latin-1")).decode("latin-1")
         except UnicodeEncodeError:
-            return self.text(value)
-        return self._by_pattern(self._replaced(raw).decode("latin-1")) if self else value
+            return self._replaced(_as_bytes(name)).decode("utf-8", "surrogateescape")
 
     def host(self, text: str) -> str:
         """A host name without the secrets: clients write it in lower case."""

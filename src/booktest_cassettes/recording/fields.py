@@ -13,6 +13,7 @@ from urllib.parse import unquote_plus
 
 from .declared import REDACTED
 
+_DEEPEST = 15  # backslashes before a quote: JSON in JSON in JSON in JSON in JSON
 _JSON_NAME = re.compile(r'"((?:[^"\\\n]|\\{1,15}u[0-9a-fA-F]{4}){1,64})(\\{0,15})"\s*+:\s*+')
 _JSON_NUMBER = r"-?\d[\d.eE+-]*+"
 _XML_ELEMENT = re.compile(r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,512})?>)[^<]++</")
@@ -100,16 +101,31 @@ def in_json(text: str, is_secret: IsSecret) -> str:
     return "".join([*parts, text[done:]]) if parts else text
 
 
-def numbers_in_json(text: str, digits: Sequence[str]) -> str:
-    """JSON numbers that hold one of these runs of digits: they become text, so that JSON stays JSON."""
+def numbers_in_json(text: str, digits: Sequence[str], escapes: int = 0) -> str:
+    """JSON numbers that hold one of these runs of digits become text: JSON stays JSON.
+
+    Parameters
+    ----------
+    text:
+        What `in_json` takes.
+    digits:
+        The runs, longest first.
+    escapes:
+        Backslashes before each quote, where ``text`` is itself inside a JSON string.
+    """
     if not any(run in text for run in digits):
         return text
+    quote = "\\" * escapes + '"'
 
     def one(token: re.Match[str]) -> str:
-        number = token["number"] or ""
-        return f'"{REDACTED}"' if any(run in number for run in digits) else token[0]
+        number, inner = token["number"], token["text"]
+        if number and any(run in number for run in digits):
+            return f"{quote}{REDACTED}{quote}"
+        if inner and inner.startswith(("{", "[")) and escapes < _DEEPEST:
+            return token[0].replace(inner, numbers_in_json(inner, digits, 2 * escapes + 1), 1)
+        return token[0]
 
-    return _token(0).sub(one, text)
+    return _token(escapes).sub(one, text)
 
 
 def _unescaped(name: str) -> str:

@@ -190,7 +190,7 @@ class Redactor:
             value = f"{scheme[0]} {REDACTED}" if scheme else REDACTED
         else:
             value = fields.in_urls(value, self._is_secret_query)
-        return self._declared.header(name), self._declared.header(value)
+        return self._declared.header_name(name), self._declared.header(value)
 
 
 def _names(names: Iterable[str]) -> frozenset[str]:
