@@ -53,6 +53,12 @@ class Fixed:
     def test_id(self, function: object) -> str | None:
         return None
 
+    def covers(self, function: object) -> bool:
+        return False
+
+    def origin(self) -> str:
+        return ""
+
     def report(self, session: object, results: object) -> None:
         pass
 

@@ -69,10 +69,9 @@ class Options:
     def __post_init__(self) -> None:
         for name in _LISTS:
             value = getattr(self, name)
-            if isinstance(value, str):
-                raise UsageError(
-                    f"cassette({name}={value!r}): expected a list", hint=f"write {name}=[{value!r}]"
-                )
+            if value is not None and not isinstance(value, (list, tuple, set, frozenset)):
+                shown = getattr(value, "__qualname__", repr(value))
+                raise UsageError(f"cassette({name}={shown}): expected a list", hint=f"write {name}=[{shown}]")
         for name, allowed in _CHOICES.items():
             value = getattr(self, name)
             if value is not None and value not in allowed:
@@ -181,9 +180,11 @@ def record_mode(config: Config, options: Options = Options()) -> RecordMode:
     explicit = source.startswith(("command line", "environment"))
     if config.ci:
         if explicit and asked is not RecordMode.NONE:
+            asker = "the command line" if source.startswith("command line") else source
+            what = "would use the network" if asked is RecordMode.OFF else "records"
             raise RecordingRefused(
-                f"{source} asks for record mode {asked}, but CI only replays approved snapshots",
-                hint="record on your own machine (without CI): booktest-cassettes run",
+                f"{asker} asks for mode {asked}, which {what}; CI only replays approved snapshots",
+                hint="leave the mode out in CI; record on your own machine: booktest-cassettes run",
             )
         return RecordMode.NONE
     if explicit and asked:

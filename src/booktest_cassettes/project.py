@@ -10,7 +10,7 @@ from shlex import quote
 
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
-from .errors import BlobMissing, RemoteError
+from .errors import BlobCorrupt, BlobMissing, RemoteError
 from .files import atomic_write
 from .manifest import Manifest, load
 from .store.base import BlobStore
@@ -120,20 +120,31 @@ class Project:
             When it is nowhere, changed, or cannot be read.
         """
         key = BlobKey(kind, digest)
-        data = self.test_store(test_id).get(key)
+        try:
+            data = self.test_store(test_id).get(key)
+        except BlobCorrupt as error:
+            raise BlobCorrupt(f"{test_id}: {error.message}", hint=self._restore_hint(test_id, key)) from None
         if data is None:
             raise self.missing(test_id, key)
         return data
 
     def missing(self, test_id: str, key: BlobKey) -> BlobMissing:
         """The error for a manifest line whose blob is nowhere."""
-        payload = GitStore(self.config.snapshots_dir, lambda _: (test_id,)).path(test_id, key.kind)
+        payload = self.relative(self._payload(test_id, key))
         return BlobMissing(
-            f"{test_id}: approved {key.kind.value} snapshot {key.digest} is neither in {self.keep.path(key)}"
-            f" nor in {payload}",
-            hint=f"git checkout -- {quote(self.relative(payload))}, or record it again: "
-            f"booktest-cassettes run -S -- {quote(test_id)}",
+            f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing: {payload}"
+            f" (and not in {self.relative(self.keep.root)})",
+            hint=self._restore_hint(test_id, key),
         )
+
+    def _restore_hint(self, test_id: str, key: BlobKey) -> str:
+        record = f"record it again: booktest-cassettes run -S -- {quote(test_id)}"
+        if self.keep.has(key):
+            return f"delete {quote(self.relative(self.keep.path(key)))}, or {record}"
+        return f"git checkout -- {quote(self.relative(self._payload(test_id, key)))}, or {record}"
+
+    def _payload(self, test_id: str, key: BlobKey) -> Path:
+        return GitStore(self.config.snapshots_dir, lambda _: (test_id,)).path(test_id, key.kind)
 
     def relative(self, path: Path) -> str:
         """A path as a person would type it from the root."""
@@ -168,7 +179,7 @@ def _storage_mode(config: Config) -> tuple[str, str]:
             f"storage mode {config.storage_mode!r} needs DVC, but {lacking}",
             hint='set storage.mode = "git" to keep recordings in Git',
         )
-    return "git", f'storage: Git, because {lacking} (storage.mode = "git" makes it your choice)'
+    return "git", f'storage: Git, since {lacking} (storage.mode = "git" silences this)'
 
 
 def _lacking(root: Path) -> list[str]:
@@ -176,7 +187,7 @@ def _lacking(root: Path) -> list[str]:
 
     found = []
     if not (root / ".dvc").is_dir():
-        found.append("there is no DVC repository here")
+        found.append("there is no DVC repository")
     if find_spec("dvc") is None:
-        found.append("the dvc package is not installed")
+        found.append("no dvc package")
     return found or ["this version has no DVC store yet"]

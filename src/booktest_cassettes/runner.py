@@ -26,8 +26,16 @@ class Runner(Protocol):
         """The id of the running test, if ``function`` (``None``: whatever) is its body."""
         ...
 
+    def covers(self, function: Callable[..., Any]) -> bool:
+        """Whether ``function`` is the running test's body, and the test's cassette is open already."""
+        ...
+
+    def origin(self) -> str:
+        """What to pass to the runner to run the current test again, ``""`` outside of one."""
+        ...
+
     def report(self, session: Session, results: Sequence[Result]) -> None:
-        """A cassette ended."""
+        """A cassette ended; raises UsageError when that cannot be right."""
         ...
 
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from .callbook import CallBook
-from .digest import Digest, Kind
+from .digest import BlobKey, Digest, Kind
 from .errors import CassetteError, SnapshotMissing, SnapshotPending, UnhandledRequest, UnusedInteractions
 from .modes import RecordMode
 from .options import HTTP_KINDS, Settings
@@ -57,6 +58,8 @@ class Session:
         self.strict = not self.records
         self.problems: list[CassetteError] = []
         self.functions: frozenset[str] = frozenset()
+        #: What runs this test again: a pytest id, "" where the runner cannot say, None without a runner.
+        self.origin: str | None = ""
         self._lock = threading.Lock()
         self._blobs = self._load()
         self.traffic = {kind: self._traffic(kind) for kind in HTTP_KINDS}
@@ -78,13 +81,16 @@ class Session:
 
     @property
     def command(self) -> str:
-        """The one command that records this test anew."""
+        """The one command that records what is missing."""
+        if self.origin is None:
+            mode = "new_episodes" if self.base else "once"
+            return f"the same command with BOOKTEST_RECORD_MODE={mode}"
         flag = "-s " if self.base else ""
-        return f"booktest-cassettes run {flag}-- {_quoted(self.test_id)}"
+        return f"booktest-cassettes run {flag}-- {quote(self.origin or self.test_id)}"
 
     def _miss(self, kind: Kind, request: Request) -> CassetteError:
         line = f"{request.method} {request.url}"
-        if not self.base:
+        if not self.base or self._is_staged(kind, request):
             return self.not_recorded(f"its request {line} has no approved {kind.value} snapshot")
         traffic = self.traffic[kind]
         times = traffic.times_recorded(request)
@@ -100,18 +106,29 @@ class Session:
         lines += [f"  {line}" for line in describe(request, closest, traffic.matcher)]
         return UnhandledRequest("\n  ".join([message, *lines]), hint=self._record_hint())
 
+    def _is_staged(self, kind: Kind, request: Request) -> bool:
+        """Whether a recording that waits for review would answer a request."""
+        record = self.project.pending.load(self.test_id)
+        change = record.changes.get(kind) if record else None
+        data = self.project.staging.get(BlobKey(kind, change.staged)) if change and change.staged else None
+        if data is None:
+            return False
+        key = self.settings.matcher.key
+        items = codec.load_interactions(data, name=self._name(kind))
+        return any(key(item.request) == key(request) for item in items)
+
     def not_recorded(self, why: str) -> CassetteError:
         """The error for a test that has no approved snapshot, or one that waits for review."""
         if self.project.pending.path(self.test_id).is_file():
             return SnapshotPending(
                 f"{self.test_id}: {why}; it is recorded and waits for review",
-                hint=f"booktest-cassettes approve {_quoted(self.test_id)}",
+                hint=f"booktest-cassettes approve {quote(self.test_id)}",
             )
         return SnapshotMissing(f"{self.test_id}: {why}", hint=self._record_hint())
 
     def _record_hint(self) -> str:
         where = " (on your machine, not in CI)" if self.project.config.ci else ""
-        return f"{self.command}{where}, then booktest-cassettes approve {_quoted(self.test_id)}"
+        return f"{self.command}{where}, then booktest-cassettes approve {quote(self.test_id)}"
 
     # -- at the end ------------------------------------------------------------------------------
 
@@ -123,7 +140,7 @@ class Session:
             problems.append(
                 UnusedInteractions(
                     "\n  ".join([f"{self.test_id}: {len(lines)} recorded and never played:", *lines]),
-                    hint=f"booktest-cassettes run -S -- {_quoted(self.test_id)}",
+                    hint=f"booktest-cassettes run -S -- {quote(self.origin or self.test_id)}",
                 )
             )
         if len(problems) < 2:
@@ -221,9 +238,3 @@ class Session:
 
 _RECORDING = (RecordMode.NEW_EPISODES, RecordMode.ALL, RecordMode.REWRITE)
 _REPLAYING = (RecordMode.NONE, RecordMode.ONCE, RecordMode.NEW_EPISODES, RecordMode.ALL)
-
-
-def _quoted(text: str) -> str:
-    from shlex import quote
-
-    return quote(text)

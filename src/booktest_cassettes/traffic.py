@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -35,13 +35,15 @@ class Cleaner:
 class Slot:
     """The place of one interaction that is being recorded, taken when its request was sent."""
 
-    __slots__ = ("_traffic", "open", "outcome", "request", "unfinished")
+    __slots__ = ("_traffic", "open", "outcome", "request", "unfinished", "wave")
 
     def __init__(self, traffic: Traffic, request: Request) -> None:
         self._traffic = traffic
         self.request = request
         self.outcome: Response | Failure | None = None
         self.open = True
+        #: Equal requests that were under way at once share one; a later one has a higher number.
+        self.wave = 0
         #: What the adapter knows of an answer that is not finished, asked for when the session ends.
         self.unfinished: Callable[[], Response | Failure | None] | None = None
 
@@ -92,7 +94,8 @@ class Traffic:
         self._played: set[int] = set()
         self._slots: list[Slot] = []
         self._thread = threading.get_ident()
-        self._open = 0
+        self._open: Counter[Request] = Counter()
+        self._waves: Counter[Request] = Counter()
         self._concurrent = False
 
     def clean(self, request: Request) -> Request:
@@ -120,8 +123,11 @@ class Traffic:
         # worker of a pool takes the next job is an accident.
         other_thread = threading.get_ident() != self._thread
         with self._lock:
-            self._concurrent = self._concurrent or self._open > 0 or other_thread
-            self._open += 1
+            self._concurrent = self._concurrent or bool(self._open) or other_thread
+            if request not in self._open:
+                self._waves[request] += 1
+            slot.wave = self._waves[request]
+            self._open[request] += 1
             self._slots.append(slot)
         return slot
 
@@ -135,8 +141,11 @@ class Traffic:
     def settled(self, slot: Slot) -> None:
         """The exchange of a slot is over."""
         with self._lock:
-            self._open -= slot.open
-            slot.open = False
+            if slot.open:
+                slot.open = False
+                self._open[slot.request] -= 1
+                if not self._open[slot.request]:
+                    del self._open[slot.request]
 
     @property
     def unplayed(self) -> list[Request]:
@@ -157,11 +166,14 @@ class Traffic:
         """What a recording amounts to.
 
         Sequential traffic stays in order. Concurrent traffic is sorted by request, so that the
-        order in which threads won does not change the digest; equal requests keep their order.
+        order in which threads won does not change the digest; equal requests keep their order, but for
+        those that were under way at once.
         """
-        fresh = [self.cleaner.interaction(item) for slot in self._slots if (item := _finished(slot))]
+        slots = [(slot.wave, item) for slot in self._slots if (item := _finished(slot))]
+        made = [(wave, self.cleaner.interaction(item)) for wave, item in slots]
         if self._concurrent:
-            fresh.sort(key=lambda item: (item.request.url, item.request.method, item.request.body))
+            made.sort(key=_rank)
+        fresh = [item for _, item in made]
         if not keep_loaded:
             return fresh
         again = {self.matcher.key(item.request) for item in fresh} if replace_matching else set()
@@ -174,6 +186,13 @@ class Traffic:
             for position, item in enumerate(self.loaded):
                 self._waiting[self.matcher.key(item.request)].append(position)
         return self._waiting
+
+
+def _rank(made: tuple[int, Interaction]) -> tuple[object, ...]:
+    wave, item = made
+    request, outcome = item.request, item.outcome
+    answer = outcome.body.content if isinstance(outcome, Response) else outcome.message.encode()
+    return request.url, request.method, request.body, request.headers, wave, answer
 
 
 def _finished(slot: Slot) -> Interaction | None:

@@ -45,6 +45,7 @@ class Run:
 
     def begin(self) -> None:
         """Open the session and intercept what it needs; raises what Session raises."""
+        __tracebackhide__ = True
         from .modes import RecordMode
         from .options import resolve
 
@@ -57,6 +58,8 @@ class Run:
 
         check_test_id(self.test_id)
         session = Session(self.project, self.test_id, settings)
+        runner = running()
+        session.origin = runner.origin() if runner else None
         if settings.func:
             from .adapters import func
 
@@ -93,6 +96,7 @@ class Run:
             When nothing was raised, or only a runner's signal such as a skip. Any other exception
             gets a note instead, so that a client's wrapping hides nothing.
         """
+        __tracebackhide__ = True
         verdict = self.session.verdict() if self.session else None
         if verdict is None or isinstance(error, (CassetteError, *_LEFT_ALONE)):
             return
@@ -124,7 +128,8 @@ class Use:
     def __init__(self, test_id: str | None, arguments: dict[str, Any], caller: str) -> None:
         from .options import make_options
 
-        self._test_id = test_id
+        self.test_id = test_id
+        self.arguments = arguments
         self._options = make_options(arguments)
         self._caller = caller
         self._open: list[tuple[Run, ExitStack]] = []
@@ -157,7 +162,7 @@ class Use:
     def _begin(self, function: Callable[..., Any] | None, args: tuple[Any, ...]) -> Run:
         runner = running()
         project = runner.project() if runner else project_at(_directory(self._caller))
-        test_id = self._test_id
+        test_id = self.test_id
         if test_id is None and runner is not None:
             test_id = runner.test_id(function)
         if test_id is None:
@@ -226,9 +231,18 @@ def _has_cassette(function: Any) -> bool:
     return hasattr(getattr(function, "__func__", function), "_cassette")
 
 
+def _is_covered(function: Any) -> bool:
+    """Whether the runner opened this test's cassette before its fixtures; see the pytest plugin."""
+    runner = running()
+    return runner is not None and runner.covers(function)
+
+
 def _decorate_function(function: Any, use: Use) -> Any:
     @wraps(function)
     def with_cassette(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if _is_covered(function):
+            return function(*args, **kwargs)
         run = use._begin(function, args)
         with _ending(run), run.active():
             return function(*args, **kwargs)
@@ -239,6 +253,9 @@ def _decorate_function(function: Any, use: Use) -> Any:
 def _decorate_coroutine(function: Any, use: Use) -> Any:
     @wraps(function)
     async def with_cassette(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True
+        if _is_covered(function):
+            return await function(*args, **kwargs)
         run = use._begin(function, args)
         with _ending(run), run.active():
             return await function(*args, **kwargs)
@@ -308,6 +325,7 @@ class _ending:  # noqa: N801 - reads as a context, like contextlib's own
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        __tracebackhide__ = True
         self._run.end(None if isinstance(error, GeneratorExit) else error)
 
 

@@ -175,6 +175,16 @@ class Handler(BaseHTTPRequestHandler):
         }
         self.answer(json.dumps(data).encode(), kind="application/json")
 
+    def at_size(self) -> None:
+        data = {"size": len(self.body), "encoding": self.headers.get("Content-Encoding")}
+        self.answer(json.dumps(data).encode(), kind="application/json")
+
+    def at_big(self) -> None:
+        self.answer(b"0123456789" * 300_000, kind="application/octet-stream")
+
+    def at_big_gzip(self) -> None:
+        self.answer(gzipped(b"0123456789" * 300_000), ("Content-Encoding", "gzip"))
+
     def at_xmlrpc(self) -> None:
         self.answer(xmlrpc.client.dumps((3,), methodresponse=True).encode(), kind="text/xml")
 

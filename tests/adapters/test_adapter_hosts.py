@@ -15,7 +15,7 @@ import pytest
 import requests
 import urllib3
 from clients import CLIENTS, Ask, on_asyncio
-from lab import ID, Lab
+from lab import ID, Lab, raised
 from loopback import Server, running_server
 
 from booktest_cassettes import cassette
@@ -91,6 +91,7 @@ def _trusting() -> ssl.SSLContext:
 
 def _requests(base: str) -> Any:
     with requests.Session() as session:
+        session.trust_env = False  # REQUESTS_CA_BUNDLE would win
         session.verify = str(CERTIFICATE)
         response = session.get(f"{base}/json", timeout=5)
         return response.url, response.json(), session.get(f"{base}/redirect/1", timeout=5).url
@@ -154,3 +155,10 @@ def test_https_by_a_private_authority_is_recorded_and_replayed_under_its_own_url
     for kind in kinds:
         for item in codec.load_interactions(lab.blob(Kind(kind)), name="x"):
             assert item.request.url.startswith(base)
+
+
+@pytest.mark.parametrize("name", sorted(CLIENTS.keys() - {"http.client", "putrequest"}))
+def test_an_untrusted_certificate_is_untrusted_again(lab: Lab, tls_server: Server, name: str) -> None:
+    lab.server = tls_server
+    base = tls_server.base.replace("http:", "https:")
+    lab.conform(lambda _: raised(lambda: CLIENTS[name](base, Ask("/json"))), counts=False)

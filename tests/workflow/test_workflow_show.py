@@ -184,7 +184,7 @@ def test_an_empty_project_has_nothing_and_is_fine(bench):
         "tests": 0,
         "snapshots": 0,
         "pending": {},
-        "missing": [],
+        "lost": [],
     }
 
 
@@ -208,7 +208,7 @@ def test_everything_is_told_in_one_shape(bench):
             },
             LOGIN: {"func": {"approved": None, "staged": Digest.of(ONE)}},
         },
-        "missing": [{"test": ORDERS, "kind": "http", "digest": Digest.of(ONE)}],
+        "lost": [{"test": ORDERS, "kind": "http", "digest": Digest.of(ONE), "why": found.lost[0][2].message}],
     }
     assert found.exit_code == 4
 

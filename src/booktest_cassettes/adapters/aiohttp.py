@@ -14,7 +14,12 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any
 
-from aiohttp.client_exceptions import ClientConnectorError, ClientResponseError, ConnectionTimeoutError
+from aiohttp.client_exceptions import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientResponseError,
+    ConnectionTimeoutError,
+)
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest, ClientResponse
 from aiohttp.connector import BaseConnector, Connection
@@ -150,7 +155,12 @@ def _build(kind: type[Exception], message: str, req: ClientRequest) -> Exception
     if issubclass(kind, ClientConnectorError):
         inner: Any = exception_of(Failure("builtins.OSError", message))
         if inner.errno is None:
-            inner = exception_of(Failure("ssl.SSLError", message))
+            secure = (
+                "SSLCertVerificationError"
+                if issubclass(kind, ClientConnectorCertificateError)
+                else "SSLError"
+            )
+            inner = exception_of(Failure(f"ssl.{secure}", message))
         return kind(req.connection_key, inner)
     if issubclass(kind, HttpProcessingError):
         return kind(code=400, message=message)  # the code of everything its parser refuses

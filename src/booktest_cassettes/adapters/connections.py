@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -23,15 +21,16 @@ class Interceptor:
     """Marks connections that ask the current session before they touch the network."""
 
 
-@contextmanager
-def real_connections() -> Iterator[None]:
+class real_connections:  # noqa: N801 - reads as a context
     """Within it, this thread makes and uses real connections."""
-    depth = getattr(_real, "depth", 0)
-    _real.depth = depth + 1
-    try:
-        yield
-    finally:
-        _real.depth = depth
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        _real.depth = getattr(_real, "depth", 0) + 1
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        _real.depth -= 1
 
 
 def wants_interceptor() -> bool:

@@ -64,6 +64,8 @@ def _sync_handler(original: Any) -> Any:
         if session is None:
             return original(transport, request)
         request.read()
+        if _is_mocked(request):
+            return original(transport, request)
         clean, item = _look_up(session, request)
         if item is not None:
             return _serve(session, clean, request, item)
@@ -89,6 +91,8 @@ def _async_handler(original: Any) -> Any:
         if session is None:
             return await original(transport, request)
         await request.aread()
+        if _is_mocked(request):
+            return await original(transport, request)
         clean, item = _look_up(session, request)
         if item is not None:
             return _serve(session, clean, request, item)
@@ -105,6 +109,19 @@ def _async_handler(original: Any) -> Any:
 
     handle_async_request.cassette_original = original  # type: ignore[attr-defined]
     return handle_async_request
+
+
+def _is_mocked(request: Any) -> bool:
+    """Whether a respx router of the user's own, which works below us, is there to answer.
+
+    It answers all requests but those it passes through: what it does not know, it refuses.
+    """
+    routers = [router for mocker in Mocker.registry.values() for router in mocker.routers]
+    if not routers or library_of(type(request)) is not sys.modules.get("httpx"):
+        return False
+    routes = (route for router in routers for route in router.routes)
+    found = next((route for route in routes if route.pattern.match(request)), None)
+    return found is None or not found.is_pass_through
 
 
 def _look_up(session: Session, request: Any) -> tuple[Request, Interaction | None]:

@@ -29,6 +29,7 @@ from .failures import exception_of, failure_of
 from .serving import kept, read_too_far, session_for
 from .wire import HUNG_UP, CannedSocket, TeeBody, TeeResponse, answer_pieces
 
+_OWN = frozenset({"_get", "_said", "_sock", "real_connection"})
 #: The other name of TimeoutError: one from before the request was sent, which urllib wraps in URLError.
 _CONNECT_TIMEOUT = "socket.timeout"
 #: Classes that can only come from connecting. Where a request is said, urllib wraps them.
@@ -79,6 +80,13 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
         self._sock = None
         self._said: _PieceByPiece | None = None
         self._get: Callable[[], Any] | None = None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """What a client sets is for the real connection, too; what we set is not."""
+        if name in _OWN:
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     # -- what the client says --------------------------------------------------------------------
 
@@ -163,8 +171,8 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
 
     @property
     def is_connected(self) -> bool:
-        """urllib3 asks before it reuses an idle connection."""
-        return self.real_connection.sock is not None and bool(self.real_connection.is_connected)
+        """urllib3 asks before it reuses an idle connection; one that never was open cannot be lost."""
+        return self.real_connection.sock is None or bool(self.real_connection.is_connected)
 
     def _real_host(self) -> str:
         host = str(super()._real_host())

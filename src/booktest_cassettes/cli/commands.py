@@ -77,13 +77,13 @@ def _refuse_recording_in_ci(mode: str | None) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--ci", is_flag=True, help="Fail when a snapshot is pending (3) or lost (4).")
+@click.option("--ci", is_flag=True, help="Verify every snapshot; fail when one is pending (3) or lost (4).")
 @click.pass_context
 def status(context: click.Context, as_json: bool, ci: bool) -> None:
     """Show what is approved, what waits for review and what is missing."""
     from ..workflow import status as workflow
 
-    found = workflow.read(_project(context))
+    found = workflow.read(_project(context), verify=ci)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
@@ -92,8 +92,8 @@ def status(context: click.Context, as_json: bool, ci: bool) -> None:
             click.echo(found.notice)
         click.echo(f"approved: {_count(found.snapshots, 'snapshot')} of {_count(found.tests, 'test')}")
         _print_pending(found.pending)
-        for test_id, key in found.missing:
-            click.echo(f"lost: {test_id} {key.kind.value} {key.digest}")
+        for test_id, key, error in found.lost:
+            click.echo(f"lost: {test_id} {key.kind.value}\n  {error.message}\n  next: {error.hint}")
         if found.pending:
             click.echo(
                 "next: booktest-cassettes show TEST, then approve --all (or approve TEST, reject TEST)"

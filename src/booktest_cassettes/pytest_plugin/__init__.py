@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .. import runner
-from ..errors import CassetteError
+from ..errors import CassetteError, UsageError
 from ..modes import RecordMode
 
 if TYPE_CHECKING:
     from ..project import Project
     from ..session import Result, Session
-    from ..use import Run
+    from ..use import Run, Use
     from .tally import Tally
 
 
@@ -32,6 +32,7 @@ class PytestRunner:
         self.config = config
         self.item: pytest.Item | None = None
         self.reported: set[str] = set()
+        self.recorded: dict[str, dict[str, str | None]] = {}
 
     @cached_property
     def tally(self) -> Tally:
@@ -64,6 +65,14 @@ class PytestRunner:
             return None
         return self.item_id(item)
 
+    def covers(self, function: Callable[..., Any]) -> bool:
+        """See Runner."""
+        return self.item is not None and _RUN in self.item.stash and _is_body(self.item, function)
+
+    def origin(self) -> str:
+        """See Runner."""
+        return self.item.nodeid if self.item else ""
+
     def report(self, session: Session, results: Sequence[Result]) -> None:
         """See Runner."""
         tally = self.tally
@@ -72,9 +81,20 @@ class PytestRunner:
             tally.states[session.test_id] = states
         tally.problems(session.test_id, session.problems)
         self.reported.add(session.test_id)
+        if session.records and session.verdict() is None:
+            self._check_recorded_once(session.test_id, results)
         unused = session.unused() if session.strict and session.settings.unused != "ignore" else []
         if unused and not any(result.state == "FAIL" for result in results):
             tally.unused[session.test_id] = len(unused)
+
+    def _check_recorded_once(self, test_id: str, results: Sequence[Result]) -> None:
+        """Two uses of one id would record over each other, and only one could be replayed."""
+        digests = {result.kind.value: result.digest for result in results}
+        if digests and self.recorded.setdefault(test_id, dict(digests)) != digests:
+            raise UsageError(
+                f"{test_id}: was recorded twice in this run, with different traffic",
+                hint='give each use an id of its own: with cassette(f"path.py::name[{parameter}]"):',
+            )
 
 
 def _is_body(item: pytest.Item, function: Callable[..., Any]) -> bool:
@@ -107,15 +127,18 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_RUNNER] = PytestRunner(config)
     runner.register(config.stash[_RUNNER])
-    if config.getoption("--cassettes"):
-        _refuse_recording_in_ci(config.stash[_RUNNER])
+    spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if spread or config.getoption("--cassettes"):
+        _check_project(config.stash[_RUNNER])
 
 
-def _refuse_recording_in_ci(this: PytestRunner) -> None:
+def _check_project(this: PytestRunner) -> None:
+    """End the session with one message where every test would fail with it."""
     from ..options import record_mode
 
     try:
         record_mode(this.project().config)
+        _ = this.project().manifest
     except CassetteError as error:
         pytest.exit(str(error), returncode=error.exit_code)
 
@@ -128,10 +151,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The marker is the fixture, asked for before all others, so that their traffic is in it."""
+    """A marker or decorator is the fixture, asked for before all others, so that their traffic is in it."""
     names = getattr(item, "fixturenames", None)
-    if names is not None and "cassette" not in names and item.get_closest_marker("cassette"):
+    if names is None or "cassette" in names:
+        return
+    if item.get_closest_marker("cassette") or _decoration(item) is not None:
         names.insert(0, "cassette")
+
+
+def _decoration(item: pytest.Item) -> Use | None:
+    """The ``cassette(...)`` that a test function is decorated with."""
+    found: Use | None = getattr(getattr(item, "obj", None), "_cassette", None)
+    return found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse a broken configuration or manifest before the first test that would need it."""
+    wanted = any("cassette" in getattr(item, "fixturenames", ()) for item in items)
+    if wanted and not hasattr(config, "workerinput"):  # with xdist, the controller has checked
+        _check_project(config.stash[_RUNNER])
 
 
 @pytest.hookimpl(wrapper=True)
@@ -147,7 +186,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture(name="cassette")
 def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
-    """This test's cassette, with the options of its ``cassette`` markers."""
+    """This test's cassette, with the options of its ``cassette`` markers and decorator."""
+    __tracebackhide__ = True
     from ..options import make_options
     from ..use import Run
 
@@ -156,7 +196,11 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
     arguments: dict[str, Any] = {}
     for marker in reversed(list(item.iter_markers("cassette"))):
         arguments.update(marker.kwargs)
-    run = Run(this.project(), this.item_id(item), make_options(arguments))
+    use = _decoration(item)
+    if use is not None:
+        arguments.update(use.arguments)
+    test_id = use.test_id if use is not None and use.test_id else this.item_id(item)
+    run = Run(this.project(), test_id, make_options(arguments))
     run.begin()
     item.stash[_RUN] = run
     with run.active():

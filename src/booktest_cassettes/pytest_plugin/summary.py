@@ -15,7 +15,8 @@ _WORDS = {
     "NEW": "new",
     "UPDATED": "updated",
     "MISSING": "missing",
-    "FAIL": "of failed tests",
+    "LOST": "corrupt or lost",
+    "FAIL": "failed",
 }
 _NAMED = 20
 
@@ -27,7 +28,9 @@ def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage
     reporter.section("cassettes", sep="=", bold=True)
     counts = tally.counts()
     parts = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
-    reporter.write_line(f"snapshots: {', '.join(parts) or 'none'} (mode {mode}, storage {storage})")
+    tests = len(tally.states)
+    of = f" of {tests} test{'s' * (tests != 1)}" if tests else ""
+    reporter.write_line(f"snapshots: {', '.join(parts) or 'none'}{of} (mode {mode}, storage {storage})")
     for line in _details(tally):
         reporter.write_line(line)
     for notice in sorted(tally.notices):
@@ -47,7 +50,9 @@ def _details(tally: Tally) -> Iterator[str]:
     yield from _named("missing", dict.fromkeys(sorted(tally.missing), ""))
     refused = {test_id: f"{count} attempts" for test_id, count in sorted(tally.refused.items()) if count > 1}
     yield from _named("network refused", {**dict.fromkeys(sorted(tally.refused), ""), **refused})
-    unused = {test_id: f"{count} interactions" for test_id, count in sorted(tally.unused.items())}
+    unused = {
+        test_id: f"{count} interaction{'s' * (count != 1)}" for test_id, count in sorted(tally.unused.items())
+    }
     yield from _named("recorded and not played", unused)
 
 
@@ -68,6 +73,9 @@ def next_command(tally: Tally) -> str:
         return f"booktest-cassettes run{only}  (records what is missing; on your machine, not in CI)"
     if tally.pending() or tally.waiting:
         return "booktest-cassettes status, then booktest-cassettes approve --all (or reject)"
+    if tally.unused:
+        only = f" -- {_quoted(next(iter(tally.unused)))}" if len(tally.unused) == 1 else ""
+        return f"booktest-cassettes run -S{only}  (records anew, without what is not played)"
     return ""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import CassetteError, NetworkRefused, SnapshotMissing, SnapshotPending
+from ..errors import CassetteError, IntegrityError, NetworkRefused, SnapshotMissing, SnapshotPending
 
 
 @dataclass
@@ -20,6 +20,8 @@ class Tally:
         Test id to kind to state (DESIGN section 2).
     missing, waiting:
         Ids of tests without an approved snapshot; the second ones are recorded and await review.
+    lost:
+        Ids of tests whose approved snapshot is corrupt or nowhere.
     refused:
         Network attempts refused, by test.
     unused:
@@ -32,6 +34,7 @@ class Tally:
 
     states: dict[str, dict[str, str]] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
@@ -49,6 +52,8 @@ class Tally:
                 self.missing.add(test_id)
             elif isinstance(problem, SnapshotPending):
                 self.waiting.add(test_id)
+            elif isinstance(problem, IntegrityError):
+                self.lost.add(test_id)
             elif isinstance(problem, NetworkRefused):
                 self.refused[test_id] = self.refused.get(test_id, 0) + 1
 
@@ -56,6 +61,7 @@ class Tally:
         """How many snapshots are in each state."""
         found = Counter(state for kinds in self.states.values() for state in kinds.values())
         found["MISSING"] = len(self.missing)
+        found["LOST"] = len(self.lost)
         return +found
 
     def pending(self) -> dict[str, dict[str, str]]:
@@ -71,13 +77,13 @@ class Tally:
         self.states.update(sent["states"])
         for name in ("refused", "unused"):
             getattr(self, name).update(sent[name])
-        for name in ("missing", "waiting", "codes", "notices"):
+        for name in ("missing", "waiting", "lost", "codes", "notices"):
             getattr(self, name).update(sent[name])
 
     def to_send(self) -> dict[str, Any]:
         """This tally in plain data."""
         plain: dict[str, Any] = {name: getattr(self, name) for name in ("states", "refused", "unused")}
-        for name in ("missing", "waiting", "codes", "notices"):
+        for name in ("missing", "waiting", "lost", "codes", "notices"):
             plain[name] = sorted(getattr(self, name))
         return plain
 

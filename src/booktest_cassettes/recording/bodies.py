@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-_GZIP_START = b"\x1f\x8b\x08\x00\x00\x00\x00\x00"  # no file name, no timestamp
-_GZIP_SPEED = {9: b"\x02", 1: b"\x04", 0: b"\x04"}  # the XFL byte, as zlib writes it
-_GZIP_HEADER_SIZE = 10
-_ANY_OS = b"\xff"
-_LEVELS = (6, 9, 1, 5, 4, 3, 2, 7, 8, 0)
+_WINDOWS = {"gzip": 31, "zlib": 15, "deflate": -15}
 _READINGS = {"gzip": ("gzip",), "x-gzip": ("gzip",), "deflate": ("zlib", "deflate")}
-_WINDOWS = {"gzip": -15, "zlib": 15, "deflate": -15}
+_GZIP_HEADER_SIZE = 10
+_GZIP_SPEED = 8  # where the header says fastest (4) or best (2)
+_ANY_OS = b"\xff"
+_LEVELS = (6, 5, 4, 3, 2, 7, 8, 9, 1, 0)  # where several give the same bytes, the one the header fits
+_LIKELY = {2: (9, *_LEVELS), 4: (1, 0, *_LEVELS)}
 _TRIAL = 262_144  # bytes of content after which a wrong level has shown itself
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
@@ -40,16 +40,14 @@ class Coding:
         stream: bytes = press.compress(content) + press.flush()
         if self.name != "gzip":
             return stream
-        head = _GZIP_START + _GZIP_SPEED.get(self.level, b"\x00") + _ANY_OS
-        size = len(content) & 0xFFFFFFFF
-        return head + stream + zlib.crc32(content).to_bytes(4, "little") + size.to_bytes(4, "little")
+        return stream[: _GZIP_HEADER_SIZE - 1] + _ANY_OS + stream[_GZIP_HEADER_SIZE:]
 
     def gives(self, content: bytes, wire: bytes) -> bool:
         """Whether encoding ``content`` gives these bytes, a gzip header aside."""
         skip = _GZIP_HEADER_SIZE if self.name == "gzip" else 0
         if self.level and len(content) > _TRIAL:
             begun: bytes = self._press().compress(content[:_TRIAL])
-            if not wire.startswith(begun, skip):
+            if not wire.startswith(begun[skip:], skip):
                 return False
         return self.encode(content)[skip:] == wire[skip:]
 
@@ -90,7 +88,7 @@ class Body:
 
 def _decode(wire: bytes, name: str) -> bytes | None:
     """The content, or ``None`` where the stream is broken, cut or followed by something else."""
-    decompress = zlib.decompressobj(31 if name == "gzip" else _WINDOWS[name])
+    decompress = zlib.decompressobj(_WINDOWS[name])
     try:
         content = decompress.decompress(wire) + decompress.flush()
     except zlib.error:
@@ -100,8 +98,9 @@ def _decode(wire: bytes, name: str) -> bytes | None:
 
 def _recipe(name: str, wire: bytes, content: bytes) -> Coding:
     """The parameters that give exactly these bytes (a gzip header aside), or zlib's defaults."""
+    levels = _LIKELY.get(wire[_GZIP_SPEED], _LEVELS) if name == "gzip" else _LEVELS
     for memory in (8, 9):
-        for level in _LEVELS:
+        for level in levels:
             coding = Coding(name, level, memory)
             if coding.gives(content, wire):
                 return coding

@@ -17,7 +17,7 @@ _DEEPEST = 15  # backslashes before a quote: JSON in JSON in JSON in JSON in JSO
 _JSON_NAME = re.compile(r'"((?:[^"\\\n]|\\{1,15}u[0-9a-fA-F]{4}){1,64})(\\{0,15})"\s*+:\s*+')
 _JSON_NUMBER = r"-?\d[\d.eE+-]*+"
 _XML_ELEMENT = re.compile(r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,512})?>)[^<]++</")
-_URL_FIELD = re.compile(r"((?:[?&#]|&amp;|\\u0026)([\w.~%\[\]-]{1,64})=)((?:[^&#\s\"'<>\\]|\\/)++)")
+_URL_FIELD = re.compile(r"((?:[?&#]|&amp;|\\u0026)([\w.~%\[\]-]{1,64})=)((?:[^&;#\s\"'<>\\]|\\/)++)")
 _URL_LOGIN = re.compile(r"://[^/?#\s\"'<>\\@:]*:[^/?#\s\"'<>\\]*@")
 _PART_NAME = re.compile(r"[;\s]name=\"?([^\";\r\n]*)", re.IGNORECASE)
 _ESCAPED_UNIT = re.compile(r"\\+u([0-9a-fA-F]{4})")

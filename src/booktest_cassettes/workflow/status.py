@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..digest import BlobKey
-from ..errors import BlobMissing, SnapshotPending
+from ..errors import IntegrityError, SnapshotPending
 from ..project import Project
 from ..store.pending import Pending
 
@@ -21,8 +21,8 @@ class Status:
         How many the manifest names.
     pending:
         Recordings that wait for review.
-    missing:
-        Approved snapshots whose bytes are nowhere: test id and key.
+    lost:
+        Approved snapshots that cannot be had as they were approved: test id, key and the error.
     """
 
     root: str
@@ -31,13 +31,13 @@ class Status:
     tests: int
     snapshots: int
     pending: tuple[Pending, ...]
-    missing: tuple[tuple[str, BlobKey], ...]
+    lost: tuple[tuple[str, BlobKey, IntegrityError], ...]
 
     @property
     def exit_code(self) -> int:
         """What ``status --ci`` ends with: a lost blob is graver than an unapproved one."""
-        if self.missing:
-            return BlobMissing.exit_code
+        if self.lost:
+            return IntegrityError.exit_code
         return SnapshotPending.exit_code if self.pending else 0
 
     def as_json(self) -> dict[str, Any]:
@@ -55,15 +55,22 @@ class Status:
                 }
                 for pending in self.pending
             },
-            "missing": [
-                {"test": test_id, "kind": key.kind.value, "digest": key.digest}
-                for test_id, key in self.missing
+            "lost": [
+                {"test": test_id, "kind": key.kind.value, "digest": key.digest, "why": error.message}
+                for test_id, key, error in self.lost
             ],
         }
 
 
-def read(project: Project) -> Status:
+def read(project: Project, *, verify: bool = False) -> Status:
     """Look; changes nothing.
+
+    Parameters
+    ----------
+    project:
+        Which one.
+    verify:
+        Read every approved snapshot and check its digest, instead of only looking that it is there.
 
     Raises
     ------
@@ -71,11 +78,12 @@ def read(project: Project) -> Status:
         When the manifest or a pending record cannot be read.
     """
     entries = project.manifest.entries
-    missing = [
-        (test_id, key)
+    check = _corrupt if verify else _absent
+    lost = [
+        (test_id, BlobKey(kind, digest), error)
         for test_id, kinds in entries.items()
         for kind, digest in kinds.items()
-        if not project.test_store(test_id).has(key := BlobKey(kind, digest))
+        if (error := check(project, test_id, BlobKey(kind, digest)))
     ]
     return Status(
         root=str(project.config.root),
@@ -84,5 +92,17 @@ def read(project: Project) -> Status:
         tests=len(entries),
         snapshots=sum(map(len, entries.values())),
         pending=tuple(project.pending),
-        missing=tuple(missing),
+        lost=tuple(lost),
     )
+
+
+def _absent(project: Project, test_id: str, key: BlobKey) -> IntegrityError | None:
+    return None if project.test_store(test_id).has(key) else project.missing(test_id, key)
+
+
+def _corrupt(project: Project, test_id: str, key: BlobKey) -> IntegrityError | None:
+    try:
+        project.approved(test_id, key.kind, key.digest)
+    except IntegrityError as error:
+        return error
+    return None
