@@ -18,7 +18,7 @@ def test_the_quickstart_replays_strictly_from_the_manifest_of_this_repository():
     done = subprocess.run(
         command,
         cwd=ROOT,
-        env=environment | {"CI": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+        env=environment | {"CI": "1"},
         capture_output=True,
         text=True,
         timeout=120,

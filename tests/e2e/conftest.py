@@ -17,4 +17,4 @@ def api() -> Iterator[Api]:
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(tmp_path)
+    return Workspace(tmp_path).begin()

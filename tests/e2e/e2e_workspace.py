@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -119,6 +120,9 @@ class Workspace:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def begin(self) -> Workspace:
+        """An empty repository with the least configuration."""
         self.git("init", "--quiet")
         self.git("config", "user.email", "ada@example.test")
         self.git("config", "user.name", "Ada")
@@ -127,6 +131,12 @@ class Workspace:
             "pytest.ini", "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
         )
         self.write(".gitignore", "__pycache__/\n.pytest_cache/\n")
+        return self
+
+    def copy(self, root: Path) -> Workspace:
+        """The same project, as it is now, at another place."""
+        shutil.copytree(self.root, root, dirs_exist_ok=True)
+        return Workspace(root)
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name
@@ -138,9 +148,9 @@ class Workspace:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if name != "CI" and not name.startswith(("BOOKTEST_", "PYTEST_", "GIT_", "COV_"))
+            if name != "CI" and not name.startswith(("BOOKTEST_", "PYTEST_", "GIT_", "COV_", "PYTHONDONT"))
         }
-        environment |= {"PYTHONDONTWRITEBYTECODE": "1", **variables} | ({"CI": "1"} if ci else {})
+        environment |= {**variables, **({"CI": "1"} if ci else {})}
         done = subprocess.run(
             command,
             cwd=self.root,

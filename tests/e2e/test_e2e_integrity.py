@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from e2e_workspace import Workspace, running_api
 
 TEST = """
 import requests, httpx
@@ -19,20 +20,28 @@ def test_it():
 """
 
 
-@pytest.fixture
-def recorded(workspace, api):
-    workspace.write("test_it.py", TEST.format(url=api.url))
-    workspace.record()
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A recorded project; its server is gone, as in CI."""
+    workspace = Workspace(tmp_path_factory.mktemp("template")).begin()
+    with running_api() as api:
+        workspace.write("test_it.py", TEST.format(url=api.url))
+        workspace.record()
     (workspace.root / "body-ran").unlink()
     return workspace
 
 
+@pytest.fixture
+def recorded(template, tmp_path):
+    return template.copy(tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["env", "http", "httpx"])
-@pytest.mark.parametrize("where", ["first", "middle", "last"])
+@pytest.mark.parametrize("where", ["first", "last"])
 def test_a_flipped_byte_is_refused_before_the_test_body_runs(recorded, kind, where):
     payload = recorded.root / f"books/test_it.py/test_it/_snapshots/{kind}.json"
     data = bytearray(payload.read_bytes())
-    data[{"first": 0, "middle": len(data) // 2, "last": len(data) - 1}[where]] ^= 1
+    data[{"first": 0, "last": len(data) - 1}[where]] ^= 1
     payload.write_bytes(data)
     done = recorded.pytest("-q", ci=True)
     assert done.code == 4, done.text
@@ -66,7 +75,7 @@ def _tree(root):
     return {
         path.relative_to(root): path.read_bytes()
         for path in root.rglob("*")
-        if path.is_file() and ".git" not in path.parts
+        if path.is_file() and not {".git", "__pycache__"} & set(path.parts)
     }
 
 

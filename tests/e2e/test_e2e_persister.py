@@ -47,17 +47,17 @@ def test_recording_again_changes_nothing(suite):
     assert suite.manifest == manifest
 
 
-@pytest.mark.parametrize("mode", ["none", "once", "new_episodes"])
-def test_a_corrupt_or_lost_blob_raises_instead_of_being_recorded_over(suite, api, mode):
+def test_a_corrupt_or_lost_blob_raises_instead_of_being_recorded_over(suite, api):
     suite.cli("approve", "--all")
     (payload,) = suite.payloads()
     hits = api.hits
     payload.write_bytes(payload.read_bytes()[:-10])
-    done = suite.pytest("-q", MODE=mode)
-    assert done.code == 4, done.text
-    assert "BlobCorrupt" in done.text
+    for mode in ("none", "once", "new_episodes"):
+        done = suite.pytest("-q", MODE=mode)
+        assert done.code == 4, done.text
+        assert "BlobCorrupt" in done.text
     payload.unlink()
-    done = suite.pytest("-q", MODE=mode)
+    done = suite.pytest("-q", MODE="once")
     assert done.code == 4, done.text
     assert "BlobMissing" in done.text
     assert api.hits == hits

@@ -97,7 +97,7 @@ ACTIONS = {
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory) -> dict[str, str]:
     """Message of each failed test of one strict replay in which every test does something more."""
-    workspace = Workspace(tmp_path_factory.mktemp("strict"))
+    workspace = Workspace(tmp_path_factory.mktemp("strict")).begin()
     with running_api() as api:
         cases = [CASE.format(name=name, action=action) for name, (action, _) in ACTIONS.items()]
         workspace.write("test_it.py", "\n".join([CASES.format(url=api.url), *cases]))
