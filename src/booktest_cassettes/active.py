@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
@@ -49,4 +49,6 @@ def activated(session: Session) -> Iterator[None]:
                 if _stack[index] is session:
                     del _stack[index]
                     break
-        _mine.reset(token)
+        # A fixture may be set up and torn down in two contexts; the other one dies by itself.
+        with suppress(ValueError):
+            _mine.reset(token)

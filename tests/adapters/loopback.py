@@ -15,7 +15,7 @@ import threading
 import xmlrpc.client
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
@@ -39,8 +39,9 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        super().__init__((host, 0), Handler)
         self.hits = 0
         self.connections = 0
         self.paths: list[str] = []
@@ -52,7 +53,8 @@ class Server(ThreadingHTTPServer):
 
     @property
     def base(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        host = self.server_address[0]
+        return f"http://[{host}]:{self.server_port}" if ":" in host else f"http://{host}:{self.server_port}"
 
     def process_request(self, request: socket.socket, client_address: object) -> None:
         self.connections += 1
@@ -75,6 +77,13 @@ class Server(ThreadingHTTPServer):
     def open_gate(self) -> None:
         """Let handlers of clients that have gone run to their end."""
         self.gate.release(100)
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -100,6 +109,26 @@ class Handler(BaseHTTPRequestHandler):
         self.query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         first, _, self.rest = parts.path.strip("/").partition("/")
         getattr(self, "at_" + first.replace("-", "_"), self.at_unknown)()
+
+    def handle_expect_100(self) -> bool:
+        """Refuse some uploads before their body is sent."""
+        if not self.path.startswith("/bucket/forbidden"):
+            return super().handle_expect_100()
+        self.server.hits += 1
+        self.rest, self.close_connection = "forbidden", True
+        self.at_bucket()
+        return False
+
+    def do_CONNECT(self) -> None:
+        """Open a tunnel, whatever its name says, to the port it names on this machine."""
+        self.server.paths.append(f"CONNECT {self.path}")
+        with socket.create_connection(("127.0.0.1", int(self.path.rpartition(":")[2]))) as other:
+            self.raw(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(other, self.connection))
+            back.start()
+            _pump(self.connection, other)
+            back.join()
+        self.close_connection = True
 
     # -- saying things -----------------------------------------------------------------------------
 
@@ -134,7 +163,8 @@ class Handler(BaseHTTPRequestHandler):
             while size := int(self.rfile.readline().split(b";")[0], 16):
                 parts.append(self.rfile.read(size))
                 self.rfile.readline()
-            self.rfile.readline()
+            while self.rfile.readline().strip():  # trailers
+                pass
             return b"".join(parts)
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
@@ -178,6 +208,15 @@ class Handler(BaseHTTPRequestHandler):
     def at_size(self) -> None:
         data = {"size": len(self.body), "encoding": self.headers.get("Content-Encoding")}
         self.answer(json.dumps(data).encode(), kind="application/json")
+
+    def at_bucket(self) -> None:
+        """As much of S3 as a test needs."""
+        headers = [("ETag", '"0123456789abcdef"'), ("x-amz-request-id", "TX0001")]
+        if self.rest == "forbidden":
+            body = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
+            self.answer(body, *headers, status="403 Forbidden", kind="application/xml")
+        else:
+            self.answer(TEXT if self.command == "GET" else b"", *headers, kind="binary/octet-stream")
 
     def at_big(self) -> None:
         self.answer(b"0123456789" * 300_000, kind="application/octet-stream")
@@ -382,9 +421,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_server(tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    """A server on a free port, stopped and closed at the end."""
-    server = Server()
+def running_server(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
+    """A server on a free port, stopped and closed at the end. It is a proxy, too, for any host."""
+    server = Server(host)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import socket
 import ssl
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.request import HTTPSHandler, ProxyHandler, build_opener
 
 import aiohttp
 import httpx
@@ -72,6 +75,85 @@ def test_an_allowed_port_does_not_open_its_neighbours(lab: Lab, name: str) -> No
         with pytest.raises(UnhandledRequest), cassette(ID, **allowed):
             CLIENTS[name](lab.server.base, Ask("/json"))
         assert lab.counters == counters
+
+
+# -- IPv6 and proxies -------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+@pytest.mark.parametrize("name", CLIENTS)
+def test_an_ipv6_address_keeps_its_brackets(lab: Lab, name: str) -> None:
+    with running_server(host="::1") as server:
+        lab.server = server
+        lab.conform(lambda base: CLIENTS[name](base, Ask("/json")))
+        assert recorded_urls(lab) == [f"{server.base}/json"]
+
+
+def recorded_urls(lab: Lab) -> list[str]:
+    """The URLs of an approved test."""
+    kinds = lab.runner.project().manifest.entries[ID]
+    blobs = [lab.blob(Kind(kind)) for kind in kinds]
+    return [item.request.url for blob in blobs for item in codec.load_interactions(blob, name="x")]
+
+
+def _proxied_requests(proxy: str, url: str) -> Any:
+    return requests.get(
+        url, proxies={"http": proxy, "https": proxy}, verify=str(CERTIFICATE), timeout=5
+    ).json()
+
+
+def _proxied_urllib3(proxy: str, url: str) -> Any:
+    with urllib3.ProxyManager(proxy, ca_certs=str(CERTIFICATE)) as pool:
+        return pool.request("GET", url).json()
+
+
+def _proxied_urlopen(proxy: str, url: str) -> Any:
+    handlers = [ProxyHandler({"http": proxy, "https": proxy}), HTTPSHandler(context=_trusting())]
+    with build_opener(*handlers).open(url, timeout=5) as response:
+        return json.load(response)
+
+
+def _proxied_httpx(library: Any, proxy: str, url: str) -> Any:
+    with library.Client(proxy=proxy, verify=_trusting()) as client:
+        return client.get(url).json()
+
+
+def _proxied_aiohttp(proxy: str, url: str) -> Any:
+    async def talk() -> Any:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(url, proxy=proxy, ssl=_trusting()) as response:
+                return await response.json()
+
+    return on_asyncio(talk)
+
+
+PROXIED = {
+    "requests": _proxied_requests,
+    "urllib3": _proxied_urllib3,
+    "urlopen": _proxied_urlopen,
+    "httpx": partial(_proxied_httpx, httpx),
+    "httpx2": partial(_proxied_httpx, httpx2),
+    "aiohttp": _proxied_aiohttp,
+}
+
+
+@pytest.mark.parametrize("client", PROXIED.values(), ids=PROXIED.keys())
+def test_a_request_through_a_proxy_is_known_by_the_url_it_is_for(lab: Lab, client: Any) -> None:
+    lab.conform(lambda base: client(base, "http://api.example.test/json"))
+    assert recorded_urls(lab) == ["http://api.example.test/json"]
+    hits = lab.server.hits
+    with cassette(ID, unused="error"):  # the proxy of the person who recorded it does not matter
+        client("http://127.0.0.1:9", "http://api.example.test/json")
+    assert lab.server.hits == hits
+
+
+@pytest.mark.parametrize("client", PROXIED.values(), ids=PROXIED.keys())
+def test_a_tunnel_through_a_proxy_is_replayed_without_one(lab: Lab, tls_server: Server, client: Any) -> None:
+    url = f"https://localhost:{tls_server.server_port}/json"
+    lab.conform(lambda base: client(base, url), counts=False)
+    assert tls_server.hits == 3
+    assert lab.server.paths == [f"CONNECT localhost:{tls_server.server_port}"] * 3
+    assert recorded_urls(lab) == [url]
 
 
 # -- TLS -------------------------------------------------------------------------------------------
@@ -151,10 +233,7 @@ def test_https_by_a_private_authority_is_recorded_and_replayed_under_its_own_url
     lab.server = tls_server
     base = tls_server.base.replace("http:", "https:")
     lab.conform(lambda _: client(base))
-    kinds = lab.runner.project().manifest.entries[ID]
-    for kind in kinds:
-        for item in codec.load_interactions(lab.blob(Kind(kind)), name="x"):
-            assert item.request.url.startswith(base)
+    assert all(url.startswith(base) for url in recorded_urls(lab))
 
 
 @pytest.mark.parametrize("name", sorted(CLIENTS.keys() - {"http.client", "putrequest"}))

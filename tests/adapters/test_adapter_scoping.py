@@ -7,6 +7,7 @@ import http.client
 import unittest
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, closing
+from contextvars import copy_context
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -524,3 +525,20 @@ def test_a_deep_recursion_of_cassettes_unwinds(lab: Lab) -> None:
     assert requests.get(f"{lab.server.base}/count", timeout=5).text == "0"
     lab.approve()
     assert all(recorded_paths(lab, f"x.py::test_{n}") == [f"/echo/{n}"] for n in range(21))
+
+
+def test_a_cassette_may_be_entered_in_one_context_and_left_in_another(lab: Lab) -> None:
+    """As async fixtures are, by some runners."""
+
+    def run() -> bytes:
+        both, inside = cassette(ID, unused="error"), copy_context()
+        inside.run(both.__enter__)
+        got = copy_context().run(requests.get, f"{lab.server.base}/count", timeout=5).content
+        copy_context().run(both.__exit__, None, None, None)
+        return got
+
+    lab.record()
+    assert run() == b"0"
+    lab.approve()
+    assert run() == b"0"
+    assert requests.get(f"{lab.server.base}/count", timeout=5).text == "1"

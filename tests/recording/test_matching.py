@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote
 
 import pytest
 from hypothesis import example, given, settings
@@ -140,6 +140,12 @@ def test_two_quoted_paths_or_values_match_only_when_they_are_the_same_bytes(one,
     for template in ("https://api.test/{}", "https://api.test/?q={}"):
         pair = [get(template.format(quote(part, safe=""))) for part in (one, other)]
         assert same(*pair) is (one == other)
+
+
+@given(query=st.text("ab=&;%+2F \u00e4/", max_size=16))
+def test_a_query_is_read_as_the_standard_library_reads_it(query):
+    fields = parse_qsl(query, keep_blank_values=True, errors="surrogateescape")
+    assert parse_uri(f"https://a.test/?{query}").query == tuple(sorted(fields))
 
 
 # -- bodies ------------------------------------------------------------------------------------------

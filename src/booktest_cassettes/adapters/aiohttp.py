@@ -137,7 +137,8 @@ class _Collector:
 def _connect_failure(error: Exception, req: ClientRequest) -> Failure:
     if isinstance(error, ClientConnectorError):
         # Its own text repeats the request; what went wrong is the error inside.
-        return replace(failure_of(error.os_error), type=failure_of(error).type)
+        inner = getattr(error, "certificate_error", None) or error.os_error
+        return replace(failure_of(inner), type=failure_of(error).type)
     if isinstance(error, asyncio.TimeoutError):  # what aiohttp itself makes of it, one level up
         return failure_of(ConnectionTimeoutError(f"Connection timeout to host {req.url}"))
     return failure_of(error)

@@ -27,7 +27,7 @@ from ..traffic import Slot
 from .connections import Interceptor, real_connections
 from .failures import exception_of, failure_of
 from .serving import kept, read_too_far, session_for
-from .wire import HUNG_UP, CannedSocket, TeeBody, TeeResponse, answer_pieces
+from .wire import HUNG_UP, CannedSocket, TeeBody, answer_pieces, teed
 
 _OWN = frozenset({"_get", "_said", "_sock", "real_connection"})
 #: The other name of TimeoutError: one from before the request was sent, which urllib wraps in URLError.
@@ -262,16 +262,20 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
         self._get = partial(self._get_recorded, session, slot)
 
     def _get_recorded(self, session: Session, slot: Slot) -> Any:
+        connection = self.real_connection
+        own = connection.__dict__.get("response_class")  # botocore sets one for some requests
+        make = connection.response_class
+
         def taken(tee: TeeBody) -> None:
             slot.finish(kept(session, tee.outcome()))
 
-        def make_response(*args: Any, **options: Any) -> TeeResponse:
-            response = TeeResponse(*args, **options)
-            response.taken = taken
-            slot.unfinished = lambda: kept(session, response.tee.outcome()) if response.tee else None
+        def make_response(*args: Any, **options: Any) -> Any:
+            response = make(*args, **options)
+            teed(response, taken)
+            slot.unfinished = lambda: _so_far(session, response)
             return response
 
-        self.real_connection.response_class = make_response
+        connection.response_class = make_response
         try:
             return self._get_from_real()
         except Exception as error:
@@ -281,7 +285,9 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
             slot.drop()
             raise
         finally:
-            del self.real_connection.response_class
+            del connection.response_class
+            if own is not None:
+                connection.response_class = own
 
     def _failure(self, error: Exception) -> Failure:
         if not type(error).__module__.startswith("urllib3."):
@@ -322,6 +328,11 @@ def model_request(request: VcrRequest) -> Request:
     """vcrpy's request as ours."""
     headers: Headers = tuple((_text(name), _text(value)) for name, value in request.headers.items())
     return Request(request.method, request.uri, headers, bytes(request.body_bytes or b""))
+
+
+def _so_far(session: Session, response: Any) -> Response | None:
+    """What the client has read of a response that it has neither finished nor closed."""
+    return kept(session, response.fp.outcome()) if isinstance(response.fp, TeeBody) else None
 
 
 def _raise(error: Exception) -> Any:

@@ -6,9 +6,10 @@ ends and decoding come out as they did live.
 
 from __future__ import annotations
 
-import http.client
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from ..recording.bodies import Body
@@ -34,12 +35,29 @@ class CannedSocket:
     """
 
     def __init__(self, pieces: Iterable[bytes], at_end: Callable[[], Exception] | None = None) -> None:
-        self._pieces = pieces
+        self._pieces = iter(pieces)
+        self._piece = memoryview(b"")
         self._at_end = at_end
 
-    def makefile(self, *_args: Any, **_options: Any) -> io.BufferedReader:
-        """What http.client reads the answer from."""
-        return io.BufferedReader(_Reader(self._pieces, self._at_end))
+    def makefile(self, _mode: str = "rb", buffering: int = -1, **_options: Any) -> io.IOBase:
+        """What http.client reads the answer from; one made later goes on where the last one stopped."""
+        raw = _Reader(self.recv_into)
+        return raw if buffering == 0 else io.BufferedReader(raw)
+
+    def recv_into(self, buffer: Any) -> int:
+        """The next bytes, at most the rest of a piece."""
+        if not self._piece:
+            self._piece = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._piece))
+        if not count and self._at_end and len(buffer):
+            raise self._at_end()
+        buffer[:count] = self._piece[:count]
+        self._piece = self._piece[count:]
+        return count
+
+    def fileno(self) -> int:
+        """Always readable: botocore polls for an early answer to ``Expect: 100-continue``."""
+        return _readable()
 
     def sendall(self, _data: Any) -> None:
         """Swallow request bytes."""
@@ -60,24 +78,20 @@ class CannedSocket:
         """Nothing to shut down."""
 
 
+@cache
+def _readable() -> int:
+    return os.open(os.devnull, os.O_RDONLY)
+
+
 class _Reader(io.RawIOBase):
-    def __init__(self, pieces: Iterable[bytes], at_end: Callable[[], Exception] | None) -> None:
-        self._pieces = iter(pieces)
-        self._piece = memoryview(b"")
-        self._at_end = at_end
+    def __init__(self, receive: Callable[[Any], int]) -> None:
+        self._receive = receive
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if not self._piece:
-            self._piece = memoryview(next(self._pieces, b""))
-        count = min(len(buffer), len(self._piece))
-        if not count and self._at_end and len(buffer):
-            raise self._at_end()
-        buffer[:count] = self._piece[:count]
-        self._piece = self._piece[count:]
-        return count
+        return self._receive(buffer)
 
 
 def answer_pieces(method: str, response: Response) -> list[bytes]:
@@ -105,27 +119,30 @@ def is_chunked(headers: Headers) -> bool:
     return "chunked" in header(headers, "transfer-encoding").lower()
 
 
-class TeeResponse(http.client.HTTPResponse):
-    """An http.client response that tells what was read of its body.
+def teed(response: Any, done: Callable[[TeeBody], None]) -> None:
+    """Have a response that is about to begin keep a copy of what is read of its body.
 
-    ``taken`` is set by whoever makes it; it is called once, when the body is done with.
+    Parameters
+    ----------
+    response:
+        An http.client response, of whatever class its connection uses.
+    done:
+        Called once, when the body is done with.
     """
 
-    taken: Callable[[TeeBody], None]
-    tee: TeeBody | None = None
+    def begin() -> None:
+        del response.begin  # back to the class's own
+        response.begin()
+        if response.fp is not None:
+            response.fp = TeeBody(response.fp, response, done)
 
-    def begin(self) -> None:
-        super().begin()
-        fp: Any = self.fp
-        if fp is not None:
-            self.tee = TeeBody(fp, self, self.taken)
-            self.fp = self.tee  # type: ignore[assignment]
+    response.begin = begin
 
 
 class TeeBody:
     """The file http.client reads a body from, keeping a copy of every byte."""
 
-    def __init__(self, fp: Any, response: TeeResponse, done: Callable[[TeeBody], None]) -> None:
+    def __init__(self, fp: Any, response: Any, done: Callable[[TeeBody], None]) -> None:
         self._fp = fp
         self._done: Callable[[TeeBody], None] | None = done
         self.response = response

@@ -179,13 +179,14 @@ def _failure_in(data: Any) -> Failure:
 
 
 def _headers_in(data: Any) -> Headers:
-    return tuple([_pair(pair) for pair in _list(data)])
-
-
-def _pair(data: Any) -> tuple[str, str]:
-    if type(data) is not list or len(data) != 2:
-        raise TypeError("a header is a pair of texts")
-    return _text(data[0]), _text(data[1])
+    # Most of a blob is headers: checked in the loop, not by a call for each text.
+    found: list[tuple[str, str]] = []
+    for pair in _list(data):
+        name, value = pair
+        if type(pair) is not list or type(name) is not str or type(value) is not str:
+            raise TypeError("a header is a pair of texts")
+        found.append((name, value))
+    return tuple(found)
 
 
 def _body_out(body: Body) -> dict[str, Any] | None:

@@ -2,7 +2,8 @@
 
 A secret is looked for as it is, in base64 at every alignment, and behind the escapes of URLs, JSON and
 XML, a few of them on top of each other. A text is read through its escapes to find the secret, and the
-place is traced back, so that every byte outside it stays as it was.
+place is traced back, so that every byte outside it stays as it was. What is not read: other character
+sets than UTF-8 and Latin-1, hexadecimal, and a secret in parts (as words of a model's streamed answer).
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ class Declared:
     Parameters
     ----------
     secrets:
-        The values. One of fewer than four characters, or that is part of the placeholder's own
-        word, is left alone.
+        The values. One of fewer than four characters, of white space, or that is part of the
+        placeholder's own word, is left alone.
     patterns:
         Regular expressions; what they match is replaced, too.
     """
 
     def __init__(self, secrets: Iterable[str] = (), patterns: Iterable[str] = ()) -> None:
         given = {part for secret in secrets for part in (secret, secret.strip())}
-        known = (part for part in given if len(part) >= _SHORTEST and part not in REDACTED)
+        known = (part for part in given if len(part) >= _SHORTEST and part.strip() and part not in REDACTED)
         self._known = tuple(sorted(known, key=lambda part: (-len(part), part)))
         self._needles = _needles(self._known)
         #: Secrets that could stand in JSON as a number.

@@ -21,8 +21,7 @@ _LABEL = 120  # characters of a field's name
 _CONTEXT = 20  # characters before the place where two long values part
 _CLOSE = 200  # requests that are compared in depth
 _COUNTED = 1_000  # differences, beyond which there are just more
-_COMPARED = 500  # bytes of two bodies, to see how alike they read
-_PARTED = 100_000  # characters of two values, to see where they part
+_COMPARED = 500  # characters of two bodies from where they part, to see how alike they read
 _ABSENT = object()
 
 
@@ -46,8 +45,34 @@ def _place(made: Request, other: Request) -> tuple[int, int, int]:
 def _likeness(made: Request, other: Request, matcher: Matcher) -> tuple[int, int, float]:
     names = matcher.differing(made, other)
     lines = sum(1 for _ in islice(_lines(names, made, other, matcher), _COUNTED))
-    bodies = (_text(made.body[:_COMPARED]), _text(other.body[:_COMPARED]))
-    return (-len(names), -lines, SequenceMatcher(None, *bodies, autojunk=False).quick_ratio())
+    return (-len(names), -lines, _likeness_of_texts(_reading(made, matcher), _reading(other, matcher)))
+
+
+def _likeness_of_texts(mine: str, theirs: str) -> float:
+    start = _parting(mine, theirs)
+    end = start + _COMPARED
+    rest = SequenceMatcher(None, mine[start:end], theirs[start:end], autojunk=False).quick_ratio()
+    return (start + rest * _COMPARED) / (start + _COMPARED)
+
+
+def _reading(request: Request, matcher: Matcher) -> str:
+    """A body as the matcher reads it."""
+    try:
+        return json.dumps(matcher.json_body(request), sort_keys=True)
+    except (ValueError, RecursionError):
+        return _text(request.body)
+
+
+def _parting(mine: str, theirs: str) -> int:
+    """How many characters two texts begin with alike."""
+    low, high = 0, min(len(mine), len(theirs))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if mine[low:middle] == theirs[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def describe(made: Request, recorded: Request, matcher: Matcher) -> list[str]:
@@ -91,8 +116,7 @@ def _line(field: str, new: object, old: object) -> str:
     # Two long values are shown from a little before the place where they part.
     start = 0
     if min(len(mine), len(theirs)) > _LENGTH:
-        pairs = enumerate(zip(mine[:_PARTED], theirs[:_PARTED], strict=False))
-        start = next((index for index, (a, b) in pairs if a != b), 0) - _CONTEXT
+        start = _parting(mine, theirs) - _CONTEXT
     label = _clipped(_printable(field), 0, _LABEL)
     return f"{label}: {_clipped(mine, start)} now, {_clipped(theirs, start)} recorded"
 

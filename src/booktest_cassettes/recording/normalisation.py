@@ -43,8 +43,8 @@ VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
         (
             "anthropic-organization-id openai-organization request-id x-amz-cf-id x-amz-id-2 x-amz-request-id"
             " x-amzn-requestid x-amzn-trace-id x-b3-spanid x-b3-traceid x-cloud-trace-context"
-            " x-correlation-id x-github-request-id x-guploader-uploadid x-ms-request-id x-request-id"
-            " x-trace-id x-vercel-id"
+            " x-correlation-id x-fastly-request-id x-github-request-id x-guploader-uploadid"
+            " x-ms-request-id x-request-id x-trace-id x-vercel-id"
         ).split(),
         _ID,
     ),
@@ -73,7 +73,7 @@ VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
         ).split(),
         "1970-01-01T00:00:00Z",
     ),
-    **dict.fromkeys("x-cache x-cache-hits x-served-by x-timer x-fastly-request-id x-varnish".split(), "0"),
+    **dict.fromkeys("x-cache x-cache-hits x-served-by x-timer x-varnish".split(), "0"),
 }
 
 _COOKIE_EXPIRES = re.compile(r"(;\s*expires\s*=\s*)([^;]+)", re.IGNORECASE)
