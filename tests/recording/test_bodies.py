@@ -114,7 +114,7 @@ GZIP, ZLIB = gzip.compress(b"content" * 9, mtime=0), zlib.compress(b"content" * 
         (GZIP, "br"),
         (GZIP, "zstd"),
         (GZIP, "gzip, br"),
-        (gzip.compress(GZIP), "gzip, gzip"),
+        (gzip.compress(GZIP, mtime=0), "gzip, gzip"),
         (GZIP, "deflate, gzip"),
         (GZIP, "identity"),
         (GZIP, "unheard-of"),
