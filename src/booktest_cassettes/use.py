@@ -60,27 +60,27 @@ class Run:
         session = Session(self.project, self.test_id, settings)
         runner = running()
         session.origin = runner.origin() if runner else None
-        if settings.func:
+        adapters.install()
+        if session.strict:
+            guard.install()
+        if settings.func:  # last: what fails after it would leave functions replaced
             from .adapters import func
 
             targets = [func.find(function) for function in settings.func]
             session.functions = frozenset(target.name for target in targets)
             self._resources.enter_context(func.replaced(targets))
-        adapters.install()
-        if session.strict:
-            guard.install()
         self.session = session
 
     def active(self) -> ExitStack:
         """A context in which requests, calls and variables belong to this run."""
-        stack = ExitStack()
-        if self.session is not None:
-            from .active import activated
-            from .adapters.env import environment
+        with ExitStack() as stack:  # leaves nothing active when the second of them fails
+            if self.session is not None:
+                from .active import activated
+                from .adapters.env import environment
 
-            stack.enter_context(activated(self.session))
-            stack.enter_context(environment(self.session.env))
-        return stack
+                stack.enter_context(activated(self.session))
+                stack.enter_context(environment(self.session.env))
+            return stack.pop_all()
 
     def judge(self, error: BaseException | None) -> None:
         """Make what the session refused fail the test, whatever became of it.

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
+from socketserver import TCPServer
 from urllib.parse import parse_qs, urlsplit
 
 EVENTS = [f'id: {n}\ndata: {{"n": {n}, "text": "één {n}"}}\n\n'.encode() for n in range(5)]
@@ -50,6 +51,11 @@ class Server(ThreadingHTTPServer):
         self.gate = threading.Semaphore(0)
         self.stalls = 0
         self.stopping = threading.Event()
+
+    def server_bind(self) -> None:
+        """Without http.server's look-up of the address's name, which may ask a name server."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
 
     @property
     def base(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from lab import ID, Lab
 
-from booktest_cassettes import cassette
+from booktest_cassettes import active, cassette
 from booktest_cassettes.digest import Kind
 from booktest_cassettes.errors import SnapshotMissing
 
@@ -138,3 +138,25 @@ def test_secret_variables_are_redacted_in_the_blob_and_set_on_replay(
     with cassette(ID, env=["LAB_API_KEY"]):
         assert os.environ["LAB_API_KEY"]
     assert "LAB_API_KEY" not in os.environ
+
+
+def test_a_variable_that_cannot_be_set_leaves_no_cassette_active(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_URL", "http://recorded.test")
+    lab.record()
+    with cassette(ID, env=NAMES):
+        pass
+    lab.approve()
+    monkeypatch.setenv("LAB_URL", "http://changed.test")
+    before = _now()
+
+    def refuse(_name: str, _value: str) -> None:
+        raise OSError("no")
+
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="no"):
+        patch.setattr(type(os.environ), "__setitem__", lambda _self, name, value: refuse(name, value))
+        with cassette(ID, env=["LAB_URL"]):
+            raise AssertionError("never entered")
+    assert active.current() is None
+    assert _now()["LAB_URL"] == before["LAB_URL"]

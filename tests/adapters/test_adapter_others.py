@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from booktest_cassettes import cassette
 
 
 def _s3(base: str) -> Any:
-    boto3 = pytest.importorskip("boto3")
-    config = pytest.importorskip("botocore.config").Config(
+    boto3 = import_module("boto3")
+    config = import_module("botocore.config").Config(
         retries={"max_attempts": 0}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=5
     )
     keys = {"aws_access_key_id": "ada", "aws_secret_access_key": "secret"}
@@ -43,7 +44,7 @@ def test_an_upload_that_is_refused_before_it_is_sent_is_refused_again(lab: Lab) 
 
 
 def test_httplib2_keeps_connections_from_before(lab: Lab) -> None:
-    httplib2 = pytest.importorskip("httplib2")
+    httplib2 = import_module("httplib2")
     with closing(httplib2.Http()) as http:
         http.request(f"{lab.server.base}/text")
 

@@ -9,6 +9,7 @@ import json
 import re
 import time
 import zlib
+from importlib import import_module
 from urllib.parse import quote, quote_plus, unquote_to_bytes, urlencode
 
 import pytest
@@ -439,7 +440,7 @@ def test_a_sealed_body_is_only_opened_for_a_secret():
 
 @pytest.mark.parametrize(("coding", "module"), [("br", "brotli"), ("zstd", "zstandard")])
 def test_a_secret_in_a_body_that_only_a_library_can_open_goes_too(coding, module):
-    library = pytest.importorskip(module)
+    library = import_module(module)
     pack = library.compress if coding == "br" else library.ZstdCompressor().compress
     unpack = library.decompress if coding == "br" else library.ZstdDecompressor().decompress
     response = Response(200, headers=(("Content-Encoding", coding),), body=Body(pack(b"a s3cr3t-key")))

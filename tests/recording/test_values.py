@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from fractions import Fraction
+from importlib import import_module
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -525,7 +526,7 @@ def test_arguments_of_an_exception_that_cannot_be_recorded_are_refused():
 
 
 def test_a_model_comes_back_with_its_nested_types():
-    pydantic = pytest.importorskip("pydantic")
+    pydantic = import_module("pydantic")
 
     class Base(pydantic.BaseModel):
         a: int = 1
@@ -549,7 +550,7 @@ def test_a_model_comes_back_with_its_nested_types():
 
 
 def test_a_root_model_comes_back():
-    pydantic = pytest.importorskip("pydantic")
+    pydantic = import_module("pydantic")
 
     class Numbers(pydantic.RootModel[list[int]]):
         pass
@@ -559,7 +560,7 @@ def test_a_root_model_comes_back():
 
 
 def test_a_model_that_gained_a_required_field_asks_for_a_new_recording():
-    pydantic = pytest.importorskip("pydantic")
+    pydantic = import_module("pydantic")
 
     class Model(pydantic.BaseModel):
         a: int
@@ -573,7 +574,7 @@ def test_a_model_that_gained_a_required_field_asks_for_a_new_recording():
 
 
 def test_a_model_made_without_a_required_field_is_refused():
-    pydantic = pytest.importorskip("pydantic")
+    pydantic = import_module("pydantic")
 
     class Model(pydantic.BaseModel):
         a: int
