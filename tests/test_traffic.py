@@ -14,11 +14,9 @@ from booktest_cassettes.recording.redaction import Redactor
 from booktest_cassettes.traffic import Cleaner, Traffic
 
 
-def make(loaded=(), *, matcher=None, replays=True, records=True) -> Traffic:
+def make(loaded=(), *, matcher=None, replays=True) -> Traffic:
     cleaner = Cleaner(Normaliser(), Redactor())
-    return Traffic(
-        Kind.HTTP, loaded, matcher=matcher or Matcher(), cleaner=cleaner, replays=replays, records=records
-    )
+    return Traffic(Kind.HTTP, loaded, matcher=matcher or Matcher(), cleaner=cleaner, replays=replays)
 
 
 def get(path: str) -> Request:

@@ -216,7 +216,6 @@ class Session:
             matcher=self.settings.matcher,
             cleaner=self.settings.cleaner,
             replays=self.settings.mode is not RecordMode.ALL,
-            records=self.records,
         )
 
     def _calls(self) -> CallBook:

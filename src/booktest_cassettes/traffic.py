@@ -69,8 +69,8 @@ class Traffic:
     ----------
     loaded:
         The approved interactions.
-    replays, records:
-        Whether requests may be answered from ``loaded``, and whether others may be recorded.
+    replays:
+        Whether requests may be answered from ``loaded``.
     """
 
     def __init__(
@@ -81,14 +81,12 @@ class Traffic:
         matcher: Matcher,
         cleaner: Cleaner,
         replays: bool,
-        records: bool,
     ) -> None:
         self.kind = kind
         self.loaded = loaded
         self.matcher = matcher
         self.cleaner = cleaner
         self.replays = replays
-        self.records = records
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, deque[int]] | None = None
         self._played: set[int] = set()
@@ -151,11 +149,6 @@ class Traffic:
     def unplayed(self) -> list[Request]:
         """Approved requests that nothing asked for."""
         return [item.request for position, item in enumerate(self.loaded) if position not in self._played]
-
-    @property
-    def played_count(self) -> int:
-        """How many approved interactions were played."""
-        return len(self._played)
 
     def times_recorded(self, request: Request) -> int:
         """How many approved interactions match a clean request, played or not."""
