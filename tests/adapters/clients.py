@@ -10,7 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -22,6 +22,7 @@ import requests
 import trio
 import urllib3
 from lab import described
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest, HTTPResponse
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,13 @@ class Ask:
     json: Any = None
     form: dict[str, str] | None = None
     timeout: float = 5.0
+    #: A certificate file to trust instead of the usual ones, and the proxy to go through.
+    ca: str | None = None
+    proxy: str | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """What to trust."""
+        return trusting(self.ca) if self.ca else CONTEXT
 
     def encoded(self) -> tuple[bytes | None, dict[str, str]]:
         """Body and headers, for clients that encode nothing themselves."""
@@ -49,6 +57,12 @@ class Ask:
 #: Loading the system's certificates takes longer than the rest of a test.
 CONTEXT = ssl.create_default_context(cafile=certifi.where())
 Exchange = Callable[[str, Ask], dict[str, Any]]
+
+
+@cache
+def trusting(certificate: str) -> ssl.SSLContext:
+    """A context that trusts one certificate."""
+    return ssl.create_default_context(cafile=certificate)
 
 
 def _named(ask: Ask, content: str = "data") -> dict[str, Any]:
@@ -85,10 +99,24 @@ def see_http_client(response: http.client.HTTPResponse) -> dict[str, Any]:
     return seen
 
 
+def connected(base: str, ask: Ask) -> tuple[http.client.HTTPConnection, str]:
+    """A connection as a user of http.client sets it up, and the target to ask it for."""
+    secure = base.startswith("https:")
+    if ask.proxy and not secure:
+        return http.client.HTTPConnection(urlsplit(ask.proxy).netloc, timeout=ask.timeout), base + ask.path
+    netloc = urlsplit(ask.proxy or base).netloc
+    if not secure:
+        return http.client.HTTPConnection(netloc, timeout=ask.timeout), ask.path
+    connection = http.client.HTTPSConnection(netloc, timeout=ask.timeout, context=ask.context())
+    if ask.proxy:
+        connection.set_tunnel(urlsplit(base).netloc)
+    return connection, ask.path
+
+
 def by_http_client(base: str, ask: Ask) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=ask.timeout)
+    connection, target = connected(base, ask)
     body, headers = ask.encoded()
-    connection.request(ask.method, ask.path, body, headers)
+    connection.request(ask.method, target, body, headers)
     try:
         return see_http_client(connection.getresponse())
     finally:
@@ -96,9 +124,9 @@ def by_http_client(base: str, ask: Ask) -> dict[str, Any]:
 
 
 def by_putrequest(base: str, ask: Ask) -> dict[str, Any]:
-    connection = http.client.HTTPConnection(urlsplit(base).netloc, timeout=ask.timeout)
+    connection, target = connected(base, ask)
     body, headers = ask.encoded()
-    connection.putrequest(ask.method, ask.path)
+    connection.putrequest(ask.method, target)
     for name, value in headers.items():
         connection.putheader(name, value)
     if body:
@@ -112,11 +140,18 @@ def by_putrequest(base: str, ask: Ask) -> dict[str, Any]:
         connection.close()
 
 
+def _opener(ask: Ask) -> Callable[..., Any]:
+    if not (ask.ca or ask.proxy):
+        return urllib.request.urlopen
+    proxy = urllib.request.ProxyHandler({"http": ask.proxy, "https": ask.proxy} if ask.proxy else {})
+    return urllib.request.build_opener(proxy, urllib.request.HTTPSHandler(context=ask.context())).open
+
+
 def by_urlopen(base: str, ask: Ask) -> dict[str, Any]:
     body, headers = ask.encoded()
     request = urllib.request.Request(base + ask.path, data=body, headers=headers, method=ask.method)
     try:
-        response = urllib.request.urlopen(request, timeout=ask.timeout)
+        response = _opener(ask)(request, timeout=ask.timeout)
     except urllib.error.HTTPError as error:
         return {
             "error": type(error).__name__,
@@ -162,14 +197,21 @@ def _urllib3_arguments(ask: Ask) -> dict[str, Any]:
     return found
 
 
+def urllib3_pool(ask: Ask) -> urllib3.PoolManager:
+    """A pool manager as the request needs it."""
+    if ask.proxy:
+        return urllib3.ProxyManager(ask.proxy, ca_certs=ask.ca)
+    return urllib3.PoolManager(ca_certs=ask.ca) if ask.ca else urllib3.PoolManager()
+
+
 def by_urllib3(base: str, ask: Ask) -> dict[str, Any]:
-    with urllib3.PoolManager() as pool:
+    with urllib3_pool(ask) as pool:
         response = pool.request(ask.method, base + ask.path, timeout=ask.timeout, **_urllib3_arguments(ask))
         return _see_urllib3(response, response.data)
 
 
 def by_urllib3_streaming(base: str, ask: Ask) -> dict[str, Any]:
-    with urllib3.PoolManager() as pool:
+    with urllib3_pool(ask) as pool:
         response = pool.request(
             ask.method, base + ask.path, preload_content=False, timeout=ask.timeout, **_urllib3_arguments(ask)
         )
@@ -178,6 +220,14 @@ def by_urllib3_streaming(base: str, ask: Ask) -> dict[str, Any]:
         seen = _see_urllib3(response, b"".join(pieces))
         # The chunks of a plain body are not part of a recording (see test_adapter_streams.py).
         return seen if response.chunked else {**seen, "pieces": pieces}
+
+
+def told(ask: Callable[[], Any]) -> Any:
+    """What a client tells, or the name of the exception it raises instead."""
+    try:
+        return ask()
+    except Exception as error:
+        return type(error).__name__
 
 
 def see_requests(response: requests.Response, pieces: list[bytes] | None = None) -> dict[str, Any]:
@@ -197,21 +247,29 @@ def see_requests(response: requests.Response, pieces: list[bytes] | None = None)
         "sent": (response.request.method, response.request.url, response.request.body),
         "redirect": response.is_redirect,
         "links": response.links,
-        "timed": response.elapsed.total_seconds() >= 0,
+        "timed": told(lambda: response.elapsed.total_seconds() >= 0),
         "closed": raw.closed,
     }
 
 
+def _requests_arguments(ask: Ask) -> dict[str, Any]:
+    found: dict[str, Any] = {"timeout": ask.timeout, **_named(ask)}
+    if ask.ca:
+        found["verify"] = ask.ca
+    if ask.proxy:
+        found["proxies"] = {"http": ask.proxy, "https": ask.proxy}
+    return found
+
+
 def by_requests(base: str, ask: Ask) -> dict[str, Any]:
-    return see_requests(requests.request(ask.method, base + ask.path, timeout=ask.timeout, **_named(ask)))
+    return see_requests(requests.request(ask.method, base + ask.path, **_requests_arguments(ask)))
 
 
 def by_requests_session(base: str, ask: Ask) -> dict[str, Any]:
     with requests.Session() as session:
-        how = {"timeout": ask.timeout, "stream": True, **_named(ask)}
-        response = session.request(ask.method, base + ask.path, **how)
+        response = session.request(ask.method, base + ask.path, stream=True, **_requests_arguments(ask))
         pieces = list(response.iter_content(7))
-        if response.raw.chunked:
+        if getattr(response.raw, "chunked", False):
             pieces = [b"".join(pieces)]  # see by_urllib3_streaming
         seen = see_requests(response, pieces)
         jar = sorted((cookie.name, cookie.value, cookie.domain, cookie.path) for cookie in session.cookies)
@@ -258,10 +316,53 @@ def by_aiohttp(base: str, ask: Ask) -> dict[str, Any]:
     async def run() -> dict[str, Any]:
         timeout = aiohttp.ClientTimeout(total=ask.timeout)
         async with aiohttp.ClientSession(timeout=timeout) as session:
-            async with session.request(ask.method, base + ask.path, **_named(ask)) as response:
+            how = {"ssl": ask.context(), "proxy": ask.proxy, **_named(ask)}
+            async with session.request(ask.method, base + ask.path, **how) as response:
                 seen = await see_aiohttp(response)
             jar = sorted((cookie.key, cookie.value, cookie["path"]) for cookie in session.cookie_jar)
             return {**seen, "jar": jar}
+
+    return asyncio.run(run())
+
+
+# -- tornado ---------------------------------------------------------------------------------------
+
+
+def see_tornado(response: HTTPResponse) -> dict[str, Any]:
+    return {
+        "code": response.code,
+        "reason": response.reason,
+        "headers": list(response.headers.get_all()),
+        "body": response.body,
+        "url": response.effective_url,
+        "asked": (response.request.method, response.request.url),
+        "error": response.error and described(response.error),
+        "timed": (response.request_time or 0) >= 0,
+        "times": type(response.time_info).__name__,
+    }
+
+
+def by_tornado(base: str, ask: Ask) -> dict[str, Any]:
+    async def run() -> dict[str, Any]:
+        body, headers = ask.encoded()
+        proxy = urlsplit(ask.proxy or "")
+        request = HTTPRequest(
+            base + ask.path,
+            ask.method,
+            headers,
+            body,
+            connect_timeout=ask.timeout,
+            request_timeout=ask.timeout,
+            allow_nonstandard_methods=True,  # else it refuses some methods without a body
+            ssl_options=ask.context(),
+            proxy_host=proxy.hostname,
+            proxy_port=proxy.port,
+        )
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return see_tornado(await client.fetch(request, raise_error=False))
+        finally:
+            client.close()
 
     return asyncio.run(run())
 
@@ -286,14 +387,18 @@ def see_httpx(response: Any) -> dict[str, Any]:
         "links": response.links,
         "next": response.next_request is not None,
         "downloaded": response.num_bytes_downloaded,
-        "timed": response.elapsed.total_seconds() >= 0,
+        "timed": told(lambda: response.elapsed.total_seconds() >= 0),
         "closed": (response.is_closed, response.is_stream_consumed),
-        "extensions": {name: response.extensions[name] for name in ("http_version", "reason_phrase")},
+        "extensions": {name: response.extensions.get(name) for name in ("http_version", "reason_phrase")},
     }
 
 
+def _httpx_options(ask: Ask) -> dict[str, Any]:
+    return {"follow_redirects": True, "timeout": ask.timeout, "verify": ask.context(), "proxy": ask.proxy}
+
+
 def by_httpx(library: Any, base: str, ask: Ask) -> dict[str, Any]:
-    with library.Client(follow_redirects=True, timeout=ask.timeout, verify=CONTEXT) as client:
+    with library.Client(**_httpx_options(ask)) as client:
         seen = see_httpx(client.request(ask.method, base + ask.path, **_named(ask, "content")))
         jar = sorted((cookie.name, cookie.value, cookie.path) for cookie in client.cookies.jar)
         return {**seen, "jar": jar}
@@ -303,7 +408,7 @@ def by_async_httpx(
     library: Any, run: Callable[[Callable[[], Awaitable[Any]]], Any], base: str, ask: Ask
 ) -> dict[str, Any]:
     async def talk() -> dict[str, Any]:
-        async with library.AsyncClient(follow_redirects=True, timeout=ask.timeout, verify=CONTEXT) as client:
+        async with library.AsyncClient(**_httpx_options(ask)) as client:
             seen = see_httpx(await client.request(ask.method, base + ask.path, **_named(ask, "content")))
             jar = sorted((cookie.name, cookie.value, cookie.path) for cookie in client.cookies.jar)
             return {**seen, "jar": jar}
@@ -324,6 +429,7 @@ CLIENTS: dict[str, Exchange] = {
     "requests": by_requests,
     "requests-session": by_requests_session,
     "aiohttp": by_aiohttp,
+    "tornado": by_tornado,
     "httpx": partial(by_httpx, httpx),
     "httpx-asyncio": partial(by_async_httpx, httpx, on_asyncio),
     "httpx-trio": partial(by_async_httpx, httpx, trio.run),

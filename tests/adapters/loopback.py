@@ -19,7 +19,11 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from socketserver import TCPServer
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import brotli
+import zstandard
 
 EVENTS = [f'id: {n}\ndata: {{"n": {n}, "text": "één {n}"}}\n\n'.encode() for n in range(5)]
 JSON = json.dumps({"name": "Ada", "list": [1, 2.5, None, True], "text": "één"}, ensure_ascii=False).encode()
@@ -42,7 +46,10 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        super().__init__((host, 0), Handler)
+        self._listen((host, 0))
+
+    def _listen(self, address: Any) -> None:
+        super().__init__(address, Handler)
         self.hits = 0
         self.connections = 0
         self.paths: list[str] = []
@@ -83,6 +90,20 @@ class Server(ThreadingHTTPServer):
     def open_gate(self) -> None:
         """Let handlers of clients that have gone run to their end."""
         self.gate.release(100)
+
+
+class UnixServer(Server):
+    """The same on a Unix socket."""
+
+    address_family = socket.AF_UNIX
+
+    def __init__(self, path: str) -> None:
+        self._listen(path)
+
+    def server_bind(self) -> None:
+        """Without a port."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", 0
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
@@ -267,6 +288,19 @@ class Handler(BaseHTTPRequestHandler):
         press = zlib.compressobj(6, zlib.DEFLATED, -15)
         self.answer(press.compress(TEXT) + press.flush(), ("Content-Encoding", "deflate"))
 
+    def at_brotli(self) -> None:
+        self.answer(brotli.compress(TEXT), ("Content-Encoding", "br"))
+
+    def at_zstd(self) -> None:
+        self.answer(zstandard.ZstdCompressor().compress(TEXT), ("Content-Encoding", "zstd"))
+
+    def at_stacked(self) -> None:
+        self.answer(gzipped(zlib.compress(TEXT)), ("Content-Encoding", "deflate, gzip"))
+
+    def at_corrupt(self) -> None:
+        """A body that is not in the coding it says it is."""
+        self.answer(b"\x07not at all compressed" * 20, ("Content-Encoding", self.rest))
+
     def at_corrupt_gzip(self) -> None:
         data = bytearray(gzipped(TEXT))
         data[12:20] = b"\xff" * 8
@@ -373,6 +407,14 @@ class Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         self.connection.close()
 
+    def at_torn(self) -> None:
+        """Chunks torn off by a RST, once the client has read one."""
+        self.answer(b"", ("Transfer-Encoding", "chunked"), length=False)
+        self.chunks(b"only this")
+        self.pass_gate()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close_connection = True
+
     def at_hang_up(self) -> None:
         self._hang_up()
 
@@ -418,6 +460,13 @@ class Handler(BaseHTTPRequestHandler):
         self.raw(b"HTTP/1.1 100 Continue\r\n\r\n")
         self.answer(b"continued")
 
+    def at_oauth(self) -> None:
+        """Takes the second token it is shown."""
+        if self.server.number("oauth") % 2:
+            self.answer(b"welcome")
+        else:
+            self.answer(b"expired", status="401 Unauthorized")
+
     def at_digest(self) -> None:
         if "Authorization" in self.headers:
             self.answer(b"welcome")
@@ -427,9 +476,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_server(tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> Iterator[Server]:
+def running_server(
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", make: Callable[[], Server] | None = None
+) -> Iterator[Server]:
     """A server on a free port, stopped and closed at the end. It is a proxy, too, for any host."""
-    server = Server(host)
+    server = make() if make else Server(host)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

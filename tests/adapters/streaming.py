@@ -18,6 +18,8 @@ import requests
 import trio
 import urllib3
 from clients import CONTEXT
+from tornado.httpclient import AsyncHTTPClient
+from tornado.simple_httpclient import HTTPStreamClosedError
 
 _SHORT = aiohttp.ClientTimeout(5)
 #: Told about each piece as it is read.
@@ -101,6 +103,33 @@ async def _aiohttp_readline(url: str) -> AsyncIterator[Any]:
             yield line
 
 
+class _Enough(Exception):
+    """Raised in tornado's callback: there is no other way to stop it."""
+
+
+def _tornado(url: str, limit: int, tick: Tick) -> list[Any]:
+    found: list[Any] = []
+
+    def take(piece: bytes) -> None:
+        found.append(piece)
+        tick(piece)
+        if len(found) == limit:
+            raise _Enough
+
+    async def main() -> None:
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            await client.fetch(url, streaming_callback=take, request_timeout=5)
+        except HTTPStreamClosedError:
+            if len(found) != limit:
+                raise
+        finally:
+            client.close()
+
+    asyncio.run(main())
+    return found
+
+
 def _httpx(library: Any, how: str, url: str) -> Iterator[Any]:
     with library.Client(timeout=5, verify=CONTEXT) as client, client.stream("GET", url) as response:
         yield from getattr(response, how)()
@@ -121,6 +150,7 @@ BY_PIECE: dict[str, Read] = {
     "urllib3 read_chunked": partial(_read, partial(_urllib3, "read_chunked", ())),
     "requests iter_content": partial(_read, partial(_requests, "iter_content", {"chunk_size": None})),
     "aiohttp iter_any": partial(_aread, on_asyncio, partial(_aiohttp, "iter_any")),
+    "tornado streaming_callback": _tornado,
     "aiohttp iter_chunks": partial(_aread, on_asyncio, partial(_aiohttp, "iter_chunks")),
 }
 #: Readers that cut what arrives into lines.

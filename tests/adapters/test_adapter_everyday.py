@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from clients import CLIENTS, Ask
+from clients import CLIENTS, Ask, by_tornado
 from lab import Lab, described
 
 ASKS = {
@@ -58,6 +58,8 @@ ASKS = {
 
 
 _FAILING = ("corrupt gzip", "redirect loop", "disconnect", "disconnect in chunks", "no answer", "garbage")
+#: What one client alone takes for garbage: RFC 9112 wants the space before a reason that is not there.
+_REFUSED = ((by_tornado, "no reason"),)
 
 
 # httpx leaves its own generators to the collector when decoding fails; trio says so, live too.
@@ -71,7 +73,7 @@ def test_a_replay_looks_like_the_recording_and_both_like_the_live_answer(
         try:
             return dict(client(base, ASKS[name]))
         except Exception as error:
-            if name not in _FAILING:
+            if name not in _FAILING and (client, name) not in _REFUSED:
                 raise
             return described(error)  # whatever it is, it must be the same each time
 

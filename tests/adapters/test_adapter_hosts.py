@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import ssl
+import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,6 +22,7 @@ import urllib3
 from clients import CLIENTS, Ask, on_asyncio
 from lab import ID, Lab, raised
 from loopback import Server, running_server
+from tornado.httpclient import AsyncHTTPClient
 
 from booktest_cassettes import cassette
 from booktest_cassettes.digest import Kind
@@ -156,6 +159,76 @@ def test_a_tunnel_through_a_proxy_is_replayed_without_one(lab: Lab, tls_server: 
     assert recorded_urls(lab) == [url]
 
 
+def _from_environment_requests(url: str) -> Any:
+    return requests.get(url, timeout=5).json()
+
+
+def _from_environment_urllib(url: str) -> Any:
+    with build_opener().open(url, timeout=5) as response:
+        return json.load(response)
+
+
+def _from_environment_httpx(library: Any, url: str) -> Any:
+    return library.get(url, verify=_trusting()).json()
+
+
+def _from_environment_aiohttp(url: str) -> Any:
+    async def talk() -> Any:
+        async with aiohttp.ClientSession(trust_env=True) as session, session.get(url) as response:
+            return await response.json()
+
+    return on_asyncio(talk)
+
+
+FROM_ENVIRONMENT = {
+    "requests": _from_environment_requests,
+    "urllib": _from_environment_urllib,
+    "httpx": partial(_from_environment_httpx, httpx),
+    "httpx2": partial(_from_environment_httpx, httpx2),
+    "aiohttp": _from_environment_aiohttp,
+}
+
+
+@pytest.mark.parametrize("client", FROM_ENVIRONMENT.values(), ids=FROM_ENVIRONMENT.keys())
+def test_a_proxy_from_the_environment_changes_no_recording(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, client: Any
+) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("http_proxy", lab.server.base)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+    def scenario(base: str) -> Any:
+        return [client("http://api.example.test/json"), client(f"{base}/json")]
+
+    lab.conform(scenario)
+    assert recorded_urls(lab) == ["http://api.example.test/json", f"{lab.server.base}/json"]
+    assert lab.server.paths == ["GET http://api.example.test/json", "GET /json"] * 3
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    with cassette(ID, unused="error"):
+        scenario(lab.server.base)
+    monkeypatch.delenv("http_proxy")
+    with cassette(ID, unused="error"):
+        scenario(lab.server.base)
+    assert lab.server.hits == 6
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+def test_mounted_transports_are_recorded(lab: Lab, library: Any) -> None:
+    def scenario(base: str) -> Any:
+        mounts = {
+            "all://api.example.test": library.HTTPTransport(proxy=base, verify=_trusting()),
+            "all://127.0.0.1": library.HTTPTransport(verify=_trusting()),
+        }
+        with library.Client(mounts=mounts, verify=_trusting()) as client:
+            urls = ["http://api.example.test/json", f"{base}/json"]
+            return [client.get(url).json() for url in urls]
+
+    lab.conform(scenario)
+    assert recorded_urls(lab) == ["http://api.example.test/json", f"{lab.server.base}/json"]
+
+
 # -- TLS -------------------------------------------------------------------------------------------
 
 
@@ -197,6 +270,18 @@ def _aiohttp(base: str) -> Any:
     return on_asyncio(talk)
 
 
+def _tornado(base: str) -> Any:
+    async def talk() -> Any:
+        client = AsyncHTTPClient(force_instance=True, defaults={"ca_certs": str(CERTIFICATE)})
+        try:
+            found = await client.fetch(f"{base}/json")
+            return found.body, (await client.fetch(f"{base}/redirect/1")).effective_url
+        finally:
+            client.close()
+
+    return on_asyncio(talk)
+
+
 def _urlopen(base: str) -> Any:
     import urllib.request
 
@@ -205,8 +290,6 @@ def _urlopen(base: str) -> Any:
 
 
 def _http_client(base: str) -> Any:
-    import http.client
-
     connection = http.client.HTTPSConnection(base.removeprefix("https://"), context=_trusting())
     connection.request("GET", "/json")
     try:
@@ -223,6 +306,7 @@ SECURE = {
     "httpx": partial(_httpx, httpx),
     "httpx2": partial(_httpx, httpx2),
     "aiohttp": _aiohttp,
+    "tornado": _tornado,
 }
 
 
@@ -241,3 +325,21 @@ def test_an_untrusted_certificate_is_untrusted_again(lab: Lab, tls_server: Serve
     lab.server = tls_server
     base = tls_server.base.replace("http:", "https:")
     lab.conform(lambda _: raised(lambda: CLIENTS[name](base, Ask("/json"))), counts=False)
+
+
+@pytest.mark.parametrize("verify", [False, str(CERTIFICATE)], ids=["unverified", "verified"])
+def test_a_certificate_that_is_not_checked_is_warned_of_as_live(
+    lab: Lab, tls_server: Server, verify: Any
+) -> None:
+    lab.server = tls_server
+    base = tls_server.base.replace("http:", "https:")
+
+    def scenario(_: str) -> Any:
+        with warnings.catch_warnings(record=True) as found, requests.Session() as session:
+            warnings.simplefilter("always")
+            session.trust_env = False
+            for _ in range(2):
+                session.get(f"{base}/json", verify=verify, timeout=5)
+        return [str(warning.message) for warning in found]
+
+    assert len(lab.conform(scenario)) == (0 if verify else 2)

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import aiohttp
 import httpx
@@ -24,6 +25,7 @@ import trio
 import urllib3
 from clients import CONTEXT
 from lab import ID, Lab
+from tornado.httpclient import AsyncHTTPClient
 
 from booktest_cassettes import cassette
 from booktest_cassettes.errors import UnhandledRequest
@@ -116,6 +118,28 @@ def _aiohttp(make: Callable[[], Any], url: str) -> Any:
     return asyncio.run(talk())
 
 
+def _tornado(make: Callable[[], dict[str, Any]], url: str) -> Any:
+    async def talk() -> Any:
+        client = AsyncHTTPClient(force_instance=True)
+        try:
+            return json.loads((await client.fetch(url, method="POST", **make())).body)
+        finally:
+            client.close()
+
+    return asyncio.run(talk())
+
+
+async def _produced(write: Callable[[bytes], Any]) -> None:
+    for part in PARTS:
+        await write(part)
+
+
+def _multipart() -> dict[str, Any]:
+    boundary = uuid4().hex
+    body = f'--{boundary}\r\nContent-Disposition: form-data; name="a"\r\n\r\né\r\n--{boundary}--\r\n'
+    return {"body": body, "headers": {"Content-Type": f"multipart/form-data; boundary={boundary}"}}
+
+
 def _form() -> aiohttp.FormData:
     form = aiohttp.FormData()
     form.add_field("name", "Ada é")
@@ -171,6 +195,16 @@ UPLOADS: dict[str, Upload] = {
     "aiohttp BytesIO": partial(_aiohttp, lambda: io.BytesIO(b"bytes")),
     "aiohttp form": partial(_aiohttp, _form),
     "aiohttp text": partial(_aiohttp, lambda: "text é"),
+    "tornado bytes": partial(_tornado, lambda: {"body": bytes(range(256))}),
+    "tornado text": partial(_tornado, lambda: {"body": "text é"}),
+    "tornado producer": partial(_tornado, lambda: {"body_producer": _produced}),
+    "tornado sized producer": partial(
+        _tornado, lambda: {"body_producer": _produced, "headers": {"Content-Length": "269"}}
+    ),
+    "tornado producer that is expected": partial(
+        _tornado, lambda: {"body_producer": _produced, "expect_100_continue": True}
+    ),
+    "tornado multipart": partial(_tornado, _multipart),
 }
 for _name, _library in {"httpx": httpx, "httpx2": httpx2}.items():
     UPLOADS[f"{_name} generator"] = partial(_httpx, _library, lambda: {"content": generated()})
@@ -195,15 +229,20 @@ def test_a_body_is_sent_as_it_would_be_and_matched_by_what_it_holds(lab: Lab, up
     lab.conform(lambda base: upload(f"{base}/framing"))
 
 
-@pytest.mark.parametrize("client", ["requests", "http.client", "aiohttp", "httpx"])
+@pytest.mark.parametrize("client", ["requests", "http.client", "aiohttp", "tornado", "httpx"])
 def test_another_body_is_refused(lab: Lab, client: str) -> None:
     def upload(content: bytes) -> Any:
         url = f"{lab.server.base}/framing"
         if client == "aiohttp":
             return _aiohttp(lambda: content, url)
-        one = {"requests": "data", "http.client": "body", "httpx": "content"}[client]
-        how = {"requests": _requests, "http.client": _http_client, "httpx": partial(_httpx, httpx)}[client]
-        return how(lambda: {one: content}, url)
+        one = {"requests": "data", "httpx": "content"}.get(client, "body")
+        how = {
+            "requests": _requests,
+            "http.client": _http_client,
+            "tornado": _tornado,
+            "httpx": partial(_httpx, httpx),
+        }
+        return how[client](lambda: {one: content}, url)
 
     lab.record()
     with cassette(ID):

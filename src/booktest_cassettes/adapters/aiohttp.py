@@ -31,6 +31,7 @@ from ..errors import UnhandledRequest
 from ..recording.model import Failure, Interaction, Request
 from ..session import Session
 from .aiohttp_bodies import CannedHandler, Recording
+from .cancelling import CANCELLED, cancelled_again
 from .failures import exception_of, failure_of
 from .serving import session_for
 
@@ -57,6 +58,8 @@ def _connect(original: Any) -> Any:
         clean = traffic.clean(await _model_request(req))
         item = traffic.play(clean)
         if item is not None:
+            if item.outcome == CANCELLED:
+                await cancelled_again(session, clean)
             return _replayed(session, connector, req, clean, item)
         if session.strict:
             raise session.miss(Kind.HTTP, clean)
@@ -66,12 +69,12 @@ def _connect(original: Any) -> Any:
         except Exception as error:
             recording.failed(_connect_failure(error, req))
             raise
-        except BaseException:
+        except BaseException as error:
             # aiohttp's total timeout cancels its task, and makes a TimeoutError of that further up.
             if getattr(req._timer, "_cancelled", False):
                 recording.failed(_TIMED_OUT)
             else:
-                recording.drop()
+                recording.gave_up(error)
             raise
         recording.watch(connection)
         return connection
@@ -179,8 +182,8 @@ def _start(original: Any) -> Any:
         except Exception as error:
             recording.failed(_answer_failure(error))
             raise
-        except BaseException:
-            recording.drop()
+        except BaseException as error:
+            recording.gave_up(error)
             raise
         recording.begin(response)
         return started

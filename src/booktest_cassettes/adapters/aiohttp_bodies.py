@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, NoReturn
 
 from aiohttp.client_exceptions import ClientPayloadError, ServerTimeoutError
 from aiohttp.client_proto import ResponseHandler
@@ -17,6 +18,7 @@ from ..digest import Kind
 from ..recording.bodies import Body
 from ..recording.model import Failure, Request, Response, header
 from ..session import Session
+from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
 from .serving import kept, read_too_far, wire_pieces
 from .wire import HUNG_UP, answer_pieces, dechunk, is_chunked, piece_ends
@@ -64,6 +66,7 @@ class CannedHandler(ResponseHandler):
         self._req = req
         self._pieces: list[bytes] = []
         self._at_end: Callable[[], None] = lambda: None
+        self._waiting: Callable[[], Awaitable[NoReturn]] | None = None
 
     def will_answer(self, session: Session, request: Request, recorded: Response) -> None:
         """Answer with this response, once the request is sent."""
@@ -72,6 +75,8 @@ class CannedHandler(ResponseHandler):
             self._pieces = [b"".join(self._pieces)]  # an answer that is no stream comes at once
         self._pieces.reverse()
         too_far, error = read_too_far(session, request), recorded.error
+        if error == CANCELLED:
+            self._waiting = partial(cancelled_again, session, request)
 
         def at_end() -> None:
             if recorded.cut:
@@ -98,6 +103,12 @@ class CannedHandler(ResponseHandler):
             payload.__class__ = PulledReader
         return message, payload
 
+    async def more_or_wait(self) -> None:
+        """Receive the next piece, or wait where the client stopped waiting for one."""
+        if self._waiting is not None and not self._pieces:
+            await self._waiting()
+        self.more()
+
     def more(self) -> None:
         """Receive the next piece."""
         if self._pieces:
@@ -117,7 +128,7 @@ class PulledReader(StreamReader):
 
     async def _wait(self, func_name: str) -> None:  # noqa: ARG002 - aiohttp's signature
         await asyncio.sleep(0)  # others may run here, as they may while a live reader waits
-        self._protocol.more()
+        await self._protocol.more_or_wait()
         if self._exception is not None:
             raise self._exception
 
@@ -134,6 +145,10 @@ class RecordedReader(StreamReader):
         except Exception as error:
             if recording is not None and recording.error is None:
                 recording.error = failure_of(error)
+            raise
+        except BaseException as error:
+            if recording is not None and is_cancellation(error):
+                recording.error = CANCELLED
             raise
 
 
@@ -164,9 +179,12 @@ class Recording:
 
         connection.add_callback(settle)
 
-    def drop(self) -> None:
-        """Cancelled before an answer: nothing to keep."""
-        self.slot.drop()
+    def gave_up(self, error: BaseException) -> None:
+        """The client stopped waiting for an answer."""
+        if is_cancellation(error):
+            self.slot.finish(CANCELLED)
+        else:
+            self.slot.drop()
 
     def failed(self, failure: Failure) -> None:
         """The client got an exception instead of an answer."""

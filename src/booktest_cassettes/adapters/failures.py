@@ -59,6 +59,14 @@ def _build(kind: type[Exception], message: str) -> Exception:
     try:
         return kind(message)
     except TypeError:  # a constructor that wants more than a message: the class and text are what is caught
-        error = kind.__new__(kind)
-        error.args = (message,)
+        return _with_text(kind, message)
+
+
+def _with_text(kind: type[Exception], message: str) -> Exception:
+    error = kind.__new__(kind)
+    error.args = (message,)
+    if str(error) == message:
         return error
+    # Its text is made of parts that were not recorded (UnicodeError's are).
+    own = {"__str__": lambda _: message, "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    return _with_text(type(kind.__name__, (kind,), own), message)

@@ -20,10 +20,10 @@ from ..errors import RecordingRefused, UsageError
 from ..options import Options, resolve
 from ..project import Project
 from ..recording import codec
-from ..recording.model import Failure, Interaction, Response
+from ..recording.bodies import Body
+from ..recording.model import Failure, Headers, Interaction, Response
 from ..runner import project_at, running
 from .vcr import model_request
-from .vcr_clients import model_response, vcr_response
 
 
 class BlobPersister:
@@ -81,7 +81,7 @@ def _place(cassette_path: Any) -> tuple[Project, str]:
 
 def _in_order(response: dict[str, Any]) -> Response:
     # vcrpy gathers header names in a set, so their order is another one in every process.
-    ours = model_response(response)
+    ours = _model_response(response)
     return replace(ours, headers=tuple(sorted(ours.headers, key=lambda pair: pair[0].lower())))
 
 
@@ -90,4 +90,38 @@ def _pair(item: Interaction, test_id: str) -> tuple[VcrRequest, dict[str, Any]]:
         raise UsageError(f"{test_id}: holds a recorded {item.outcome.type}, which vcrpy cannot replay")
     request = item.request
     headers = dict(request.headers)
-    return VcrRequest(request.method, request.url, request.body or None, headers), vcr_response(item.outcome)
+    return VcrRequest(request.method, request.url, request.body or None, headers), _vcr_response(item.outcome)
+
+
+def _vcr_response(response: Response) -> dict[str, Any]:
+    """Our response in vcrpy's form."""
+    headers: dict[str, list[str]] = {}
+    for name, value in response.headers:
+        headers.setdefault(name, []).append(value)
+    return {
+        "status": {"code": response.status, "message": response.reason},
+        "headers": headers,
+        "body": {"string": response.body.wire},
+    }
+
+
+def _model_response(response: dict[str, Any]) -> Response:
+    """vcrpy's response in our form. Its body is decoded already, and stays so."""
+    content = response["body"].get("string") or b""
+    if isinstance(content, str):
+        content = content.encode("utf-8")
+    return Response(
+        status=response["status"]["code"],
+        reason=response["status"]["message"] or "",
+        headers=_headers(response["headers"]),
+        body=Body(content),
+    )
+
+
+def _headers(given: Any) -> Headers:
+    pairs = given.items() if hasattr(given, "items") else given
+    return tuple(
+        (str(name), str(value))
+        for name, values in pairs
+        for value in (values if isinstance(values, list) else [values])
+    )

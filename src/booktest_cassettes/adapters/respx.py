@@ -18,11 +18,16 @@ from ..digest import Kind
 from ..errors import CassetteError
 from ..recording.model import Failure, Interaction, Request
 from ..session import Session
+from . import transports
+from .bypassing import refuse_upgrade
+from .cancelling import CANCELLED, cancelled_again
 from .failures import exception_of, failure_of
 from .serving import session_for
 from .streams import Recording, library_of, served_response, stream_classes
 
 _METHODS = {"HTTPTransport": "handle_request", "AsyncHTTPTransport": "handle_async_request"}
+#: Libraries whose transports were a mock's when they were patched.
+_beneath: set[str] = set()
 
 
 class CassetteMocker(Mocker):
@@ -46,15 +51,54 @@ def install(module: str) -> None:
     CassetteError
         When a transport is not patched: respx passes over what it cannot find, we must not.
     """
+    _patch(module)
+    transports.install(module)
+
+
+def repair() -> None:
+    """Patch again what a mock of the user's own put back when it ended, see :func:`_put_beneath`."""
+    for module in _beneath:
+        _patch(module)
+
+
+def _patch(module: str) -> None:
+    library = sys.modules[module]
+    names = [name for name in _METHODS if not _is_patched(module, library, name)]
     patched, CassetteMocker._patches = CassetteMocker._patches, []  # start() patches only when nothing is
-    CassetteMocker.targets = [f"{module}.{name}" for name in _METHODS]
+    CassetteMocker.targets = [f"{module}.{name}" for name in names]
     CassetteMocker.start()
     CassetteMocker._patches += patched
-    for name, method in _METHODS.items():
-        if not hasattr(getattr(getattr(sys.modules[module], name), method), "cassette_original"):
+    for name in names:
+        method = _METHODS[name]
+        if not hasattr(getattr(getattr(library, name), method), "cassette_original"):
             raise CassetteError(
                 f"cannot intercept {module}.{name}.{method}: this version of {module} is unknown"
             )
+
+
+def _is_patched(module: str, library: Any, name: str) -> bool:
+    function = getattr(getattr(library, name), _METHODS[name], None)
+    if hasattr(function, "cassette_original"):
+        return True
+    if function is None or function.__module__.startswith(f"{module}."):
+        return False
+    if found := _put_beneath(function, _METHODS[name]):
+        _beneath.add(module)
+    return found
+
+
+def _put_beneath(mock: Any, method: str) -> bool:
+    """Patch the function that a mock which was there before us (pytest-httpx's) passes requests on to.
+
+    The mock keeps it in a closure. Patched over the mock we would be gone when it puts back what it found.
+    """
+    for cell in mock.__closure__ or ():
+        inner = cell.cell_contents
+        if getattr(inner, "__name__", "") == method:
+            if not hasattr(inner, "cassette_original"):
+                cell.cell_contents = CassetteMocker.mock(inner)
+            return True
+    return False
 
 
 def _sync_handler(original: Any) -> Any:
@@ -63,6 +107,7 @@ def _sync_handler(original: Any) -> Any:
         session = session_for(str(request.url))
         if session is None:
             return original(transport, request)
+        refuse_upgrade(session, str(request.url), request.headers)
         request.read()
         if _is_mocked(request):
             return original(transport, request)
@@ -90,11 +135,14 @@ def _async_handler(original: Any) -> Any:
         session = session_for(str(request.url))
         if session is None:
             return await original(transport, request)
+        refuse_upgrade(session, str(request.url), request.headers)
         await request.aread()
         if _is_mocked(request):
             return await original(transport, request)
         clean, item = _look_up(session, request)
         if item is not None:
+            if item.outcome == CANCELLED:
+                await cancelled_again(session, clean)
             return _serve(session, clean, request, item)
         recording = Recording(session, clean, request)
         try:
@@ -102,8 +150,8 @@ def _async_handler(original: Any) -> Any:
         except Exception as error:
             recording.failed(failure_of(error))
             raise
-        except BaseException:
-            recording.drop()
+        except BaseException as error:
+            recording.gave_up(error)
             raise
         return recording.wrap(response)
 

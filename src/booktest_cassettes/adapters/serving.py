@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..active import current
 from ..errors import CassetteError, UnhandledRequest
@@ -14,8 +16,25 @@ from ..session import Session
 _BODILESS = frozenset({204, 304})
 
 
+@dataclass(slots=True)
+class Sending:
+    """A request that an httpx client has handed to its transport."""
+
+    session: Session
+    request: Any
+    transport: str
+    #: Whether an adapter was asked about this request, or one that the transport made for it.
+    seen: bool = False
+
+
+sending: ContextVar[Sending | None] = ContextVar("booktest_cassettes_sending", default=None)
+
+
 def session_for(url: str) -> Session | None:
     """The session that a request to this URL belongs to, or ``None``: it is none of our business."""
+    under_way = sending.get()
+    if under_way is not None:
+        under_way.seen = True
     session = current()
     if session is None or session.settings.leaves_alone(url):
         return None

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import cache
-from typing import Any, Self
+from functools import cache, partial
+from typing import Any, NoReturn, Self
 
 from ..digest import Kind
 from ..recording.bodies import Body
 from ..recording.model import Failure, Request, Response, header
 from ..session import Session
+from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
 from .serving import has_body, kept, read_too_far, served_headers, wire_pieces
 from .wire import piece_ends
@@ -22,9 +23,15 @@ def stream_classes(library: Any) -> Any:
     """A byte stream that httpx and respx read lazily: their own ByteStream would be read at once."""
 
     class Pieces(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
-        def __init__(self, parts: list[bytes], at_end: Callable[[], Exception] | None) -> None:
+        def __init__(
+            self,
+            parts: list[bytes],
+            at_end: Callable[[], Exception] | None,
+            waiting: Callable[[], Awaitable[NoReturn]] | None,
+        ) -> None:
             self._parts = parts
             self._at_end = at_end
+            self._waiting = waiting
 
         def __iter__(self) -> Iterator[bytes]:
             yield from self._parts
@@ -32,7 +39,7 @@ def stream_classes(library: Any) -> Any:
                 raise self._at_end()
 
         def __aiter__(self) -> AsyncIterator[bytes]:
-            return _Awaited(iter(self))
+            return _Awaited(iter(self._parts if self._waiting else self), self._waiting)
 
     return Pieces
 
@@ -40,8 +47,9 @@ def stream_classes(library: Any) -> Any:
 class _Awaited:
     """An async iterator over what is there already; a generator left half way would need closing."""
 
-    def __init__(self, parts: Iterator[bytes]) -> None:
+    def __init__(self, parts: Iterator[bytes], waiting: Callable[[], Awaitable[NoReturn]] | None) -> None:
         self._parts = parts
+        self._waiting = waiting
 
     def __aiter__(self) -> Self:
         return self
@@ -49,6 +57,8 @@ class _Awaited:
     async def __anext__(self) -> bytes:
         for part in self._parts:
             return part
+        if self._waiting is not None:
+            await self._waiting()
         raise StopAsyncIteration
 
 
@@ -58,19 +68,20 @@ def served_response(
     """A recorded response as a transport would return it."""
     parts = wire_pieces(recorded) if has_body(request.method, recorded) else []
     headers = served_headers(request.method, recorded, sum(map(len, parts)))
+    waiting = partial(cancelled_again, session, request) if recorded.error == CANCELLED else None
+    extensions = {"http_version": recorded.http_version.encode("ascii")}
+    if recorded.http_version.startswith("HTTP/1"):  # later ones have no reason, and httpx makes one up
+        extensions["reason_phrase"] = recorded.reason.encode("latin-1")
     return library.Response(
         recorded.status,
         headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
-        stream=stream_class(parts, _at_end(session, request, recorded)),
-        extensions={
-            "http_version": recorded.http_version.encode("ascii"),
-            "reason_phrase": recorded.reason.encode("latin-1"),
-        },
+        stream=stream_class(parts, _at_end(session, request, recorded), waiting),
+        extensions=extensions,
     )
 
 
 def _at_end(session: Session, request: Request, recorded: Response) -> Callable[[], Exception] | None:
-    if recorded.cut:
+    if recorded.cut or recorded.error == CANCELLED:
         return read_too_far(session, request)
     if recorded.error is None:
         return None
@@ -90,8 +101,15 @@ class Recording:
         self.ended = False
 
     def drop(self) -> None:
-        """Cancelled before an answer: nothing to keep."""
+        """Interrupted before an answer: nothing to keep."""
         self.slot.drop()
+
+    def gave_up(self, error: BaseException) -> None:
+        """The client stopped waiting for an answer."""
+        if is_cancellation(error):
+            self.slot.finish(CANCELLED)
+        else:
+            self.slot.drop()
 
     def failed(self, failure: Failure) -> None:
         """The transport raised instead of answering."""
@@ -195,6 +213,10 @@ class _AwaitedRecording:
             raise
         except Exception as error:
             recording.done(failure_of(error))
+            raise
+        except BaseException as error:
+            if is_cancellation(error):
+                recording.done(CANCELLED)
             raise
         recording.parts.append(part)
         return part
