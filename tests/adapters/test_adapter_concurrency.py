@@ -21,6 +21,7 @@ import trio
 import urllib3
 from clients import CLIENTS, CONTEXT, Ask
 from lab import ID, Lab
+from tornado.httpclient import AsyncHTTPClient
 
 from booktest_cassettes import cassette
 from booktest_cassettes.digest import Kind
@@ -66,6 +67,7 @@ THREADED: dict[str, Callable[[str], AbstractContextManager[Get]]] = {
     "urllib3-pool": _urllib3_pool,
     "http.client": partial(_one_shot, "http.client"),
     "urlopen": partial(_one_shot, "urlopen"),
+    "tornado": partial(_one_shot, "tornado"),
     "httpx": partial(_httpx_client, httpx),
     "httpx2": partial(_httpx_client, httpx2),
 }
@@ -94,9 +96,10 @@ def test_requests_of_eight_threads_are_all_recorded_and_all_replayed(lab: Lab, m
     (kind,) = digests[0]
     assert len(codec.load_interactions(lab.blob(kind), name="x")) == THREADS * REQUESTS
     counters = lab.counters
-    with cassette(ID, unused="error"):
-        assert _by_threads(make, lab.server.base) == recorded
-    assert lab.counters == counters
+    for _ in range(20 if make in (_requests, _urllib3_pool) else 1):
+        with cassette(ID, unused="error"):
+            assert _by_threads(make, lab.server.base) == recorded
+        assert lab.counters == counters
 
 
 async def _gathered(fetch: Callable[[str], Any], paths: list[str]) -> list[bytes]:
@@ -112,6 +115,21 @@ def _aiohttp_gather(base: str, paths: list[str]) -> list[bytes]:
                     return await response.read()
 
             return await _gathered(fetch, paths)
+
+    return asyncio.run(main())
+
+
+def _tornado_gather(base: str, paths: list[str]) -> list[bytes]:
+    async def main() -> list[bytes]:
+        client = AsyncHTTPClient(force_instance=True, max_clients=7)  # the others wait in its queue
+
+        async def fetch(path: str) -> bytes:
+            return bytes((await client.fetch(base + path)).body)
+
+        try:
+            return await _gathered(fetch, paths)
+        finally:
+            client.close()
 
     return asyncio.run(main())
 
@@ -146,6 +164,7 @@ def _trio_nursery(base: str, paths: list[str]) -> list[bytes]:
 
 GATHERED = {
     "aiohttp": _aiohttp_gather,
+    "tornado": _tornado_gather,
     "httpx": partial(_httpx_gather, httpx),
     "httpx2": partial(_httpx_gather, httpx2),
     "httpx-trio": _trio_nursery,

@@ -51,21 +51,58 @@ def _project(context: click.Context) -> Project:
 @click.option("-s", "mode", flag_value="new_episodes", help="Record what is missing (new_episodes).")
 @click.option("-S", "mode", flag_value="rewrite", help="Record everything anew (rewrite).")
 @click.option("--storage-mode", "storage", help="As the option of the same name before the command.")
+@click.option(
+    "--isolate",
+    "isolated",
+    is_flag=True,
+    help="Replay without any network but a loopback of its own (Linux).",
+)
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def run(context: click.Context, mode: str | None, storage: str | None, pytest_args: tuple[str, ...]) -> None:
+def run(
+    context: click.Context,
+    mode: str | None,
+    storage: str | None,
+    isolated: bool,
+    pytest_args: tuple[str, ...],
+) -> None:
     """Run pytest; record to staging what has no approved snapshot.
 
     Everything after -- goes to pytest: booktest-cassettes run -S -- tests/test_api.py -k users
     """
+    if isolated:
+        mode = _replaying(mode, pytest_args)
     environment = dict(os.environ)
     if mode:
         environment["BOOKTEST_RECORD_MODE"] = mode
     if storage or context.obj["storage_mode"]:
         environment["BOOKTEST_STORAGE_MODE"] = storage or context.obj["storage_mode"]
     _refuse_recording_in_ci(mode)
-    done = subprocess.run([sys.executable, "-m", "pytest", *pytest_args], env=environment, check=False)
-    context.exit(done.returncode)
+    if isolated:
+        from .isolation import isolate
+
+        isolate()
+    command = [sys.executable, "-m", "pytest", *pytest_args]
+    if os.name == "posix":  # one process: signals and exit codes are pytest's own, nothing is orphaned
+        os.execve(sys.executable, command, environment)  # noqa: S606 - a list, no shell
+    context.exit(subprocess.run(command, env=environment, check=False).returncode)
+
+
+def _replaying(mode: str | None, pytest_args: tuple[str, ...]) -> str:
+    """The mode of a run without a network; refuses those that record."""
+    names = [argument.partition("=") for argument in pytest_args]
+    asked = [mode] if mode else []
+    for index, (name, _, value) in enumerate(names):
+        if name == "--cassettes":
+            asked.append(value or "".join(pytest_args[index + 1 : index + 2]))
+    recording = next((name for name in asked if name not in (RecordMode.NONE, RecordMode.OFF)), None)
+    if recording:
+        raise UsageError(
+            f"mode {recording} records, which needs the network that --isolate takes away",
+            hint="booktest-cassettes run to record, then booktest-cassettes approve --all,"
+            " then booktest-cassettes run --isolate",
+        )
+    return mode or RecordMode.NONE.value
 
 
 def _refuse_recording_in_ci(mode: str | None) -> None:

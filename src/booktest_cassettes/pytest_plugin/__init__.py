@@ -32,6 +32,7 @@ class PytestRunner:
         self.config = config
         self.item: pytest.Item | None = None
         self.reported: set[str] = set()
+        self.replayed = False
         self.recorded: dict[str, dict[str, str | None]] = {}
 
     @cached_property
@@ -81,6 +82,7 @@ class PytestRunner:
             tally.states[session.test_id] = states
         tally.problems(session.test_id, session.problems)
         self.reported.add(session.test_id)
+        self.replayed |= session.strict
         if session.records and session.verdict() is None:
             self._check_recorded_once(session.test_id, results)
         unused = session.unused() if session.strict and session.settings.unused != "ignore" else []
@@ -143,11 +145,26 @@ def _check_project(this: PytestRunner) -> None:
         pytest.exit(str(error), returncode=error.exit_code)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Step back."""
-    if _RUNNER in config.stash:
-        runner.unregister(config.stash[_RUNNER])
-        del config.stash[_RUNNER]
+    """Step back; what strict tests left behind is refused from here on."""
+    if _RUNNER not in config.stash:
+        return
+    this = config.stash[_RUNNER]
+    runner.unregister(this)
+    del config.stash[_RUNNER]
+    if this.replayed and runner.running() is None:
+        _arm(this)
+
+
+def _arm(this: PytestRunner) -> None:
+    from ..options import record_mode
+
+    project = this.project()
+    if record_mode(project.config) is RecordMode.NONE:
+        from ..afterwards import arm
+
+        arm(project, worker=hasattr(this.config, "workerinput"))
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
