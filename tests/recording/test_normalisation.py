@@ -199,6 +199,31 @@ def test_no_client_backs_off_on_replay():
     assert datetime.fromisoformat(value("anthropic-ratelimit-tokens-reset", "2030-01-01T00:00:00Z")) < NOW
 
 
+@pytest.mark.parametrize(
+    ("name", "one", "other"),
+    [
+        ("openai-project", "proj_a", "proj_b"),
+        ("anthropic-workspace-id", "wrkspc_a", "wrkspc_b"),
+        ("x-ratelimit-remaining-project-tokens", "0", "57000"),
+        ("x-ratelimit-reset-project-tokens", "3s", "1m30s"),
+        ("anthropic-priority-input-tokens-remaining", "0", "9"),
+        ("anthropic-priority-output-tokens-reset", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"),
+        ("anthropic-ratelimit-unified-5h-utilization", "0.17", "0.42"),
+        ("anthropic-ratelimit-unified-7d-reset", "1767225600", "1767229200"),
+        ("apim-request-id", "a", "b"),
+    ],
+)
+def test_what_language_model_apis_count_and_name_changes_nothing(name, one, other):
+    assert value(name, one) == value(name, other)
+
+
+@pytest.mark.parametrize(
+    "name", ["x-ratelimit-limit-tokens", "anthropic-ratelimit-unified-status", "retry-after-ms"]
+)
+def test_what_they_say_about_the_answer_stays(name):
+    assert value(name, "allowed") == "allowed"
+
+
 def test_dates_are_still_dates():
     assert parsedate_to_datetime(value("Date", http_date(NOW))) < NOW
     assert parsedate_to_datetime(value("Retry-After", http_date(NOW + timedelta(seconds=9)))) < NOW

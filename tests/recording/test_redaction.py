@@ -623,6 +623,57 @@ def test_fields_are_found_in_cut_and_mixed_texts(body, clean):
         assert redactor().body(body.encode(), content_type) == clean.encode()
 
 
+SCORED = [
+    {
+        "token": "Hi",
+        "logprob": -0.31,
+        "bytes": [72, 105],
+        "top_logprobs": [{"token": "Ha", "logprob": -9999.0}],
+    },
+    {"token": '"}{ \\', "bytes": None, "logprob": 0},
+    {"token": "é🦊", "bytes": [195, 169], "logprob": -1e-05, "top_logprobs": []},
+    {"bytes": [72], "logprob": -0.5, "token": "H", "top_logprobs": []},
+]
+
+
+@pytest.mark.parametrize("scored", SCORED)
+@pytest.mark.parametrize("layout", [{}, {"indent": 2}, {"separators": (",", ":"), "ensure_ascii": False}])
+def test_the_token_of_a_language_model_is_no_secret(scored, layout):
+    usage = dict.fromkeys(("max_tokens", "prompt_tokens", "completion_tokens", "input_tokens"), 5)
+    text = json.dumps({"logprobs": {"content": [scored, scored]}, "usage": usage}, **layout)
+    for _ in range(3):
+        for body in (text, f"data: {text}\n\ndata: {text}\n\n"):
+            assert redactor().body(body.encode(), "text/event-stream").decode() == body
+        text = json.dumps({"arguments": text})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"token": "s3cr3t"},
+        {"token": "s3cr3t", "logprob": None},
+        {"token": "s3cr3t", "logprob": "-0.1"},
+        {"token": "s3cr3t", "user": {"logprob": -0.1}},
+        {"token": ["s3cr3t"], "logprob": -0.1},
+        {"token": {"a": "s3cr3t"}, "logprob": -0.1},
+        {"a": {"logprob": -0.1}, "token": "s3cr3t"},
+        {"token": "s3cr3t", "a": '", "logprob": -0.1'},
+        {"access_token": "s3cr3t", "logprob": -0.1},
+        {"password": "s3cr3t", "bytes": None, "logprob": -0.1},
+    ],
+)
+def test_any_other_token_is_a_secret(other):
+    text = json.dumps({"a": other})
+    for _ in range(3):
+        assert redactor().body(text.encode(), JSON).decode() == text.replace("s3cr3t", "REDACTED")
+        text = json.dumps({"arguments": text})
+
+
+def test_a_declared_secret_is_no_word_of_a_language_model():
+    body = b'{"token": "s3cr3t", "logprob": -0.1}'
+    assert redactor("s3cr3t").body(body, JSON) == body.replace(b"s3cr3t", b"REDACTED")
+
+
 def test_fields_are_found_in_json_inside_json():
     text = '{"password": "a\\"b\\\\", "n": {"token": [1, "x"]}, "max_tokens": 5}'
     clean = '{"password": "REDACTED", "n": {"token": ["REDACTED", "REDACTED"]}, "max_tokens": 5}'

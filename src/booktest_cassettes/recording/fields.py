@@ -20,6 +20,7 @@ _XML_ELEMENT = re.compile(r"(<(?:[\w.-]{1,64}:)?([\w.-]{1,64})(?:\s[^<>]{0,512})
 _URL_FIELD = re.compile(r"((?:[?&#]|&amp;|\\u0026)([\w.~%\[\]-]{1,64})=)((?:[^&;#\s\"'<>\\]|\\/)++)")
 _URL_LOGIN = re.compile(r"://[^/?#\s\"'<>\\@:]*:[^/?#\s\"'<>\\]*@")
 _PART_NAME = re.compile(r"[;\s]name=\"?([^\";\r\n]*)", re.IGNORECASE)
+_SCORE_REACH = 256  # characters before a name in which its neighbour may stand
 _ESCAPED_UNIT = re.compile(r"\\+u([0-9a-fA-F]{4})")
 
 IsSecret = Callable[[str], bool]
@@ -87,14 +88,17 @@ def _part(part: str, is_secret: IsSecret) -> str:
 def in_json(text: str, is_secret: IsSecret) -> str:
     """JSON values under a secret name: strings and numbers, also those inside an object or a list.
 
-    ``true``, ``false`` and ``null`` tell no secret and stay.
+    ``true``, ``false`` and ``null`` tell no secret and stay, and so does a language model's ``token``.
     """
     parts: list[str] = []
     done = walked = 0
     for match in _JSON_NAME.finditer(text) if '"' in text else ():
         if match.start() < walked or not is_secret(_unescaped(match[1])):
             continue
-        found, walked = _values(text, match.end(), match[2])
+        found, end = _values(text, match.end(), match[2])
+        if _is_scored(text, match, end):
+            continue
+        walked = end
         for start, end, replacement in found:
             parts += text[done:start], replacement
             done = end
@@ -130,6 +134,31 @@ def numbers_in_json(text: str, digits: Sequence[str], escapes: int = 0) -> str:
 
 def _unescaped(name: str) -> str:
     return _ESCAPED_UNIT.sub(lambda match: chr(int(match[1], 16)), name) if "\\" in name else name
+
+
+def _is_scored(text: str, name: re.Match[str], end: int) -> bool:
+    """Whether this is a word of a language model: a ``token`` with its ``logprob`` beside it.
+
+    Only a string counts whose neighbour is a number of that name, at the next place or behind ``bytes``,
+    as the APIs write them, or just before, as sorted keys have it.
+    """
+    if name[1] != "token":
+        return False
+    before, after = _score(len(name[2]))
+    reach = max(0, name.start() - _SCORE_REACH)
+    is_text = text.startswith(f'{name[2]}"', name.end())
+    return is_text and bool(after.match(text, end) or before.search(text, reach, name.start()))
+
+
+@lru_cache
+def _score(escapes: int) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """The neighbour that makes a token a word: the text before the name's quote, and after the value."""
+    n = escapes
+    quote = rf"\\{{{n}}}\""
+    gap = rf"(?:\s|\\{{1,{n}}}[nrt])*+" if n else r"\s*+"  # in a JSON string, line ends are escaped
+    score = rf"{quote}logprob{quote}{gap}:{gap}{_JSON_NUMBER}"
+    numbers = rf"{quote}bytes{quote}{gap}:{gap}(?:null|\[[\d,\s\\nrt]{{0,4096}}+\]){gap},{gap}"
+    return re.compile(rf"{score}{gap},{gap}\\{{{n}}}\Z"), re.compile(rf"{gap},{gap}(?:{numbers})?{score}")
 
 
 def _values(text: str, position: int, escape: str) -> tuple[list[tuple[int, int, str]], int]:

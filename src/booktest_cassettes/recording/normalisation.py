@@ -41,7 +41,8 @@ VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
     "server-timing": "total;dur=0",
     **dict.fromkeys(
         (
-            "anthropic-organization-id openai-organization request-id x-amz-cf-id x-amz-id-2 x-amz-request-id"
+            "anthropic-organization-id anthropic-workspace-id apim-request-id openai-organization"
+            " openai-project request-id x-amz-cf-id x-amz-id-2 x-amz-request-id"
             " x-amzn-requestid x-amzn-trace-id x-b3-spanid x-b3-traceid x-cloud-trace-context"
             " x-correlation-id x-fastly-request-id x-github-request-id x-guploader-uploadid"
             " x-ms-request-id x-request-id x-trace-id x-vercel-id"
@@ -56,20 +57,30 @@ VOLATILE_RESPONSE_HEADERS: dict[str, str] = {
     **dict.fromkeys(
         (
             "ratelimit-remaining x-ratelimit-remaining x-rate-limit-remaining x-ratelimit-remaining-requests"
-            " x-ratelimit-remaining-tokens anthropic-ratelimit-requests-remaining"
-            " anthropic-ratelimit-tokens-remaining anthropic-ratelimit-input-tokens-remaining"
-            " anthropic-ratelimit-output-tokens-remaining"
+            " x-ratelimit-remaining-tokens x-ratelimit-remaining-project-tokens"
+            " anthropic-ratelimit-requests-remaining anthropic-ratelimit-tokens-remaining"
+            " anthropic-ratelimit-input-tokens-remaining anthropic-ratelimit-output-tokens-remaining"
+            " anthropic-priority-input-tokens-remaining anthropic-priority-output-tokens-remaining"
         ).split(),
         "1000",
     ),
     **dict.fromkeys(
-        "ratelimit-reset x-ratelimit-reset x-rate-limit-reset x-ratelimit-used x-rate-limit-used".split(), "0"
+        (
+            "ratelimit-reset x-ratelimit-reset x-rate-limit-reset x-ratelimit-used x-rate-limit-used"
+            " anthropic-ratelimit-unified-reset anthropic-ratelimit-unified-5h-reset"
+            " anthropic-ratelimit-unified-7d-reset anthropic-ratelimit-unified-5h-utilization"
+            " anthropic-ratelimit-unified-7d-utilization"
+        ).split(),
+        "0",
     ),
-    **dict.fromkeys("x-ratelimit-reset-requests x-ratelimit-reset-tokens".split(), "0s"),
+    **dict.fromkeys(
+        "x-ratelimit-reset-requests x-ratelimit-reset-tokens x-ratelimit-reset-project-tokens".split(), "0s"
+    ),
     **dict.fromkeys(
         (
             "anthropic-ratelimit-requests-reset anthropic-ratelimit-tokens-reset"
             " anthropic-ratelimit-input-tokens-reset anthropic-ratelimit-output-tokens-reset"
+            " anthropic-priority-input-tokens-reset anthropic-priority-output-tokens-reset"
         ).split(),
         "1970-01-01T00:00:00Z",
     ),
