@@ -92,12 +92,32 @@ def bench(arguments: list[str]) -> int:
     return 1 if [script for script in scripts if _run(["python", script], ROOT, os.environ)] else 0
 
 
+def conformance(arguments: list[str]) -> int:
+    """Run the conformance matrix, with the peers it is compared with, and write docs/conformance.md."""
+    _take_none(arguments)
+    _prepare()
+    suite, peers = Path("tests", "conformance"), VENV / "peers"
+    sdk = Path("tests", "adapters", "test_adapter_sdk.py")
+    # Beside the environment, not in it: its pytest plugin would load in every run.
+    install = f"python -m pip install --quiet --disable-pip-version-check --no-deps --target {peers}"
+    steps = (
+        f"{install} --upgrade cassetter",
+        f"pytest -q -n {max(2, os.cpu_count() or 2)} {suite} {sdk} -k not(document)",
+        f"python {suite / 'peers.py'}",
+        f"python {suite / 'document.py'}",
+    )
+    path = os.pathsep.join((str(peers), str(ROOT / "tests" / "adapters")))
+    variables = {name: value for name, value in os.environ.items() if name != "CI"} | {"PYTHONPATH": path}
+    return 1 if any(_run(step.split(), ROOT, variables) for step in steps) else 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
     "check": check,
     "format": format_,
     "bench": bench,
+    "conformance": conformance,
 }
 
 
@@ -121,7 +141,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _listing() -> str:
-    lines = (f"  ./do {name:<8}{(act.__doc__ or '').splitlines()[0]}" for name, act in COMMANDS.items())
+    lines = (f"  ./do {name:<12}{(act.__doc__ or '').splitlines()[0]}" for name, act in COMMANDS.items())
     return "\n".join(("The project's commands:", "", *lines))
 
 

@@ -209,7 +209,8 @@ class Session:
         return f"{self.test_id} ({kind.value})"
 
     def _traffic(self, kind: Kind) -> Traffic:
-        data = self._blobs.get(kind)
+        # Decoded at once and let go: a big body is not kept a second time.
+        data = self._blobs.pop(kind, None)
         return Traffic(
             kind,
             codec.load_interactions(data, name=self._name(kind)) if data is not None else (),

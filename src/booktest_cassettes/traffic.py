@@ -156,14 +156,17 @@ class Traffic:
         return sum(self.matcher.key(item.request) == key for item in self.loaded)
 
     def interactions(self, *, keep_loaded: bool, replace_matching: bool) -> list[Interaction]:
-        """What a recording amounts to.
+        """What a recording amounts to; it is asked for once.
 
         Sequential traffic stays in order. Concurrent traffic is sorted by request, so that the
         order in which threads won does not change the digest; equal requests keep their order, but for
         those that were under way at once.
         """
-        slots = [(slot.wave, item) for slot in self._slots if (item := _finished(slot))]
-        made = [(wave, self.cleaner.interaction(item)) for wave, item in slots]
+        # What was recorded is handed over: a big body is not kept here while its blob is written.
+        slots, self._slots = self._slots, []
+        done = [(slot.wave, item) for slot in slots if (item := _finished(slot))]
+        slots.clear()
+        made = [(wave, self.cleaner.interaction(item)) for wave, item in done]
         if self._concurrent:
             made.sort(key=_rank)
         fresh = [item for _, item in made]

@@ -80,22 +80,30 @@ def _named(ask: Ask, content: str = "data") -> dict[str, Any]:
 # -- http.client and what is built on it -----------------------------------------------------------
 
 
+def told(ask: Callable[[], Any]) -> Any:
+    """What a client tells, or the name of the exception it raises instead."""
+    try:
+        return ask()
+    except Exception as error:
+        return type(error).__name__
+
+
+def attributes(found: Any, *names: str) -> dict[str, Any]:
+    """What an object says of itself; a stand-in may lack some of it."""
+    return {name: getattr(found, name, "absent") for name in names}
+
+
 def see_http_client(response: http.client.HTTPResponse) -> dict[str, Any]:
     seen = {
-        "status": response.status,
-        "code": response.getcode(),
-        "reason": response.reason,
-        "version": response.version,
-        "headers": response.getheaders(),
-        "joined": response.getheader("set-cookie"),
-        "length": response.length,
-        "chunked": response.chunked,
-        "will_close": response.will_close,
+        **attributes(response, "status", "reason", "version", "length", "chunked", "will_close"),
+        "code": told(response.getcode),
+        "headers": told(response.getheaders),
+        "joined": told(lambda: response.getheader("set-cookie")),
         "url": response.geturl() if hasattr(response, "url") else None,
     }
     seen["body"] = response.read()
     seen["after"] = response.read()
-    seen["closed"] = response.isclosed()
+    seen["closed"] = told(response.isclosed)
     return seen
 
 
@@ -167,11 +175,9 @@ def by_urlopen(base: str, ask: Ask) -> dict[str, Any]:
 
 
 def _see_urllib3(response: Any, body: bytes) -> dict[str, Any]:
+    names = ("status", "reason", "version", "version_string", "length_remaining", "closed")
     return {
-        "status": response.status,
-        "reason": response.reason,
-        "version": response.version,
-        "version_string": response.version_string,
+        **attributes(response, *names),
         "headers": list(response.headers.iteritems()),
         "cookies": response.headers.getlist("set-cookie"),
         "body": body,
@@ -179,10 +185,8 @@ def _see_urllib3(response: Any, body: bytes) -> dict[str, Any]:
         "retries": response.retries
         and [(entry.status, entry.redirect_location) for entry in response.retries.history],
         "redirect": response.get_redirect_location(),
-        "left": response.length_remaining,
-        "told": response.tell(),
-        "closed": response.closed,
-        "pooled": response.connection is None,
+        "told": told(response.tell),
+        "pooled": getattr(response, "connection", None) is None,
     }
 
 
@@ -219,15 +223,7 @@ def by_urllib3_streaming(base: str, ask: Ask) -> dict[str, Any]:
         response.release_conn()
         seen = _see_urllib3(response, b"".join(pieces))
         # The chunks of a plain body are not part of a recording (see test_adapter_streams.py).
-        return seen if response.chunked else {**seen, "pieces": pieces}
-
-
-def told(ask: Callable[[], Any]) -> Any:
-    """What a client tells, or the name of the exception it raises instead."""
-    try:
-        return ask()
-    except Exception as error:
-        return type(error).__name__
+        return seen if getattr(response, "chunked", False) else {**seen, "pieces": pieces}
 
 
 def see_requests(response: requests.Response, pieces: list[bytes] | None = None) -> dict[str, Any]:
@@ -236,7 +232,7 @@ def see_requests(response: requests.Response, pieces: list[bytes] | None = None)
     return {
         "status": response.status_code,
         "reason": response.reason,
-        "version": raw.version,
+        "version": getattr(raw, "version", "absent"),
         "headers": list(raw.headers.iteritems()),
         "joined": list(response.headers.items()),
         **body,
@@ -248,7 +244,7 @@ def see_requests(response: requests.Response, pieces: list[bytes] | None = None)
         "redirect": response.is_redirect,
         "links": response.links,
         "timed": told(lambda: response.elapsed.total_seconds() >= 0),
-        "closed": raw.closed,
+        "closed": getattr(raw, "closed", "absent"),
     }
 
 
@@ -330,7 +326,7 @@ def by_aiohttp(base: str, ask: Ask) -> dict[str, Any]:
 
 def see_tornado(response: HTTPResponse) -> dict[str, Any]:
     return {
-        "code": response.code,
+        "status": response.code,
         "reason": response.reason,
         "headers": list(response.headers.get_all()),
         "body": response.body,

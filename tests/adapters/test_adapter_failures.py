@@ -1,4 +1,4 @@
-"""Exceptions that clients saw live are raised again on replay: same class, same text, same request."""
+"""Exceptions raised again on replay, beside the matrix (tests/conformance): classes, causes, retries."""
 
 from __future__ import annotations
 
@@ -14,16 +14,10 @@ import httpx2
 import pytest
 import requests
 import urllib3
-from clients import CLIENTS, CONTEXT, Ask
+from clients import CONTEXT
 from lab import ID, Lab, described, raised
 
 from booktest_cassettes import cassette
-
-_CLIENTS = pytest.mark.parametrize("client", CLIENTS.values(), ids=CLIENTS.keys())
-
-
-def _conform(lab: Lab, base: str, client: Any, ask: Ask) -> dict[str, Any]:
-    return dict(lab.conform(lambda _: raised(lambda: client(base, ask)), counts=False))
 
 
 @pytest.fixture
@@ -45,46 +39,6 @@ def full_port() -> Iterator[str]:
             other.settimeout(0)
             other.connect_ex(listener.getsockname())
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@_CLIENTS
-def test_a_refused_connection_is_refused_again(lab: Lab, closed_port: str, client: Any) -> None:
-    _conform(lab, closed_port, client, Ask("/"))
-
-
-@_CLIENTS
-def test_a_connect_timeout_times_out_again(lab: Lab, full_port: str, client: Any) -> None:
-    _conform(lab, full_port, client, Ask("/", timeout=0.1))
-
-
-@_CLIENTS
-def test_an_unknown_host_is_unknown_again(lab: Lab, monkeypatch: pytest.MonkeyPatch, client: Any) -> None:
-    def unknown(*_args: Any, **_options: Any) -> Any:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    _conform(lab, "http://no-such-host.test", client, Ask("/"))
-
-
-@_CLIENTS
-def test_a_read_timeout_times_out_again(lab: Lab, client: Any) -> None:
-    _conform(lab, lab.server.base, client, Ask("/hang", timeout=0.15))
-
-
-@_CLIENTS
-def test_a_timeout_in_the_body_times_out_again(lab: Lab, client: Any) -> None:
-    _conform(lab, lab.server.base, client, Ask("/hang-in-body", timeout=0.15))
-
-
-@_CLIENTS
-def test_a_post_that_gets_no_answer_fails_again(lab: Lab, client: Any) -> None:
-    _conform(lab, lab.server.base, client, Ask("/hang-up", "POST", json={"a": 1}))
-
-
-@pytest.mark.parametrize("name", sorted(CLIENTS.keys() - {"http.client", "putrequest"}))
-def test_a_failed_handshake_fails_again(lab: Lab, name: str) -> None:
-    base = lab.server.base.replace("http:", "https:")  # it speaks no TLS
-    _conform(lab, base, CLIENTS[name], Ask("/"))
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])

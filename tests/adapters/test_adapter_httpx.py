@@ -250,52 +250,6 @@ def test_a_response_that_is_never_closed_is_kept_as_far_as_it_was_read(lab: Lab,
 
 
 @_LIBRARIES
-@_ENGINES
-def test_a_cancelled_request_is_not_recorded_and_a_cancelled_body_as_far_as_it_came(
-    lab: Lab, library: Any, run: Any
-) -> None:
-    async def talk() -> Any:
-        found: list[bytes] = []
-        async with library.AsyncClient(verify=CONTEXT) as client:
-            with trio.move_on_after(0.1) if run is trio.run else _asyncio_scope(0.1):
-                await client.get(f"{lab.server.base}/hang")
-            with trio.move_on_after(0.1) if run is trio.run else _asyncio_scope(0.1):
-                async with client.stream("GET", f"{lab.server.base}/sse") as response:
-                    async for piece in response.aiter_raw():
-                        found.append(piece)  # noqa: PERF401 - a cancelled comprehension would give nothing
-            found.append((await client.get(f"{lab.server.base}/text")).content)
-        return found
-
-    lab.record()
-    with cassette(ID):
-        recorded = run(talk)
-    assert recorded == [EVENTS[0], TEXT]
-    lab.approve()
-    items = codec.load_interactions(lab.blob(Kind.HTTPX), name="x")
-    assert sorted(item.request.url.rpartition("/")[2] for item in items) == ["sse", "text"]
-
-
-class _asyncio_scope:
-    """asyncio.timeout as a plain ``with``, like trio's."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self.task = task
-        self.handle = asyncio.get_running_loop().call_later(self.seconds, task.cancel)
-
-    def __exit__(self, kind: object, error: object, trace: object) -> bool:
-        self.handle.cancel()
-        if kind is asyncio.CancelledError:
-            self.task.uncancel()
-            return True
-        return False
-
-
-@_LIBRARIES
 def test_exceptions_carry_their_request(lab: Lab, library: Any) -> None:
     def scenario(base: str) -> Any:
         found = []

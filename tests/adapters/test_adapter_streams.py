@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 from lab import ID, Lab
-from loopback import EVENTS, PIECES
-from streaming import BY_PIECE, STREAMS, Read
+from streaming import STREAMS, Read
 
 from booktest_cassettes import cassette
 from booktest_cassettes.errors import UnhandledRequest
@@ -24,47 +23,6 @@ def _bytes(piece: Any) -> bytes:
 
 def _parametrised(readers: dict[str, Read]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("read", readers.values(), ids=readers.keys())
-
-
-@_parametrised(STREAMS)
-def test_events_arrive_one_by_one_while_recording_and_on_replay(lab: Lab, read: Read) -> None:
-    def open_gate(piece: Any) -> None:
-        if b"data:" in _bytes(piece):
-            lab.server.gate.release()
-
-    pieces = lab.conform(lambda base: read(f"{base}/sse", -1, open_gate))
-    assert lab.server.stalls == 0, "a piece reached the client only after the next one was sent"
-    if read in BY_PIECE.values():
-        assert [_bytes(piece) for piece in pieces if _bytes(piece)] == EVENTS
-
-
-#: urllib3 waits for a full buffer where there are no chunks, and so does requests.
-_PROMPT = {name: read for name, read in STREAMS.items() if not name.startswith(("urllib3", "requests"))}
-
-
-@_parametrised(_PROMPT)
-def test_events_of_a_body_without_length_arrive_one_by_one(lab: Lab, read: Read) -> None:
-    def open_gate(piece: Any) -> None:
-        if b"data:" in _bytes(piece):
-            lab.server.gate.release()
-
-    lab.conform(lambda base: read(f"{base}/events-until-close", -1, open_gate))
-    assert lab.server.stalls == 0
-
-
-@_parametrised(BY_PIECE)
-def test_exact_chunks_are_replayed_as_they_were_on_the_wire(lab: Lab, read: Read) -> None:
-    tick = lambda _piece: lab.server.gate.release()  # noqa: E731
-    pieces = lab.conform(lambda base: read(f"{base}/pieces", -1, tick), chunks="exact")
-    assert len([piece for piece in pieces if _bytes(piece)]) == len(PIECES)
-
-
-@_parametrised(STREAMS)
-def test_a_plain_body_is_replayed_whole_whatever_its_chunks_were(lab: Lab, read: Read) -> None:
-    def scenario(base: str) -> bytes:
-        return b"".join(map(_bytes, read(f"{base}/chunked", -1, lambda _: None)))
-
-    assert lab.conform(scenario) == b"alpha,beta,gamma"
 
 
 @_parametrised(STREAMS)

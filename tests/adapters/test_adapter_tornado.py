@@ -107,7 +107,7 @@ def test_an_error_status_is_raised_with_its_response(lab: Lab) -> None:
         return [await _told(client, f"{base}{path}") for path in ("/nowhere", "/status/503", "/not-modified")]
 
     got = _conform(lab, talk)
-    assert [(one["code"], one["response"]["code"]) for one in got] == [(404, 404), (503, 503), (304, 304)]
+    assert [(one["code"], one["response"]["status"]) for one in got] == [(404, 404), (503, 503), (304, 304)]
     assert got[0]["response"]["body"] == b"no such page"
     assert got[0]["text"] == "HTTP 404: Not Found"
 

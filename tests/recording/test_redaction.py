@@ -871,3 +871,10 @@ def test_a_hostile_body_of_megabytes_is_redacted_in_seconds(unit):
     for content_type in (JSON, FORM, "multipart/form-data; boundary=b"):
         redact.body(unit * (1_000_000 // len(unit)), content_type)
     assert time.process_time() - began < 20  # under a second here; a quadratic step takes hours
+
+
+@pytest.mark.parametrize("text", ['"\\u0000"', '"\\u0041a"', '"\\\\u0000"', '"x\\u00e9\\u0000041a"'])
+def test_the_digits_of_an_escape_taken_for_a_secret_leave_json(text: str) -> None:
+    clean = Redactor(Rules(secrets=("0000", "041a", "00e9"))).body(text.encode(), "application/json")
+    assert "REDACTED" in json.loads(clean)
+    assert not re.search(rb"0000|041a|00e9", clean)

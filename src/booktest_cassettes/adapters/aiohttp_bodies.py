@@ -20,8 +20,8 @@ from ..recording.model import Failure, Request, Response, header
 from ..session import Session
 from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
-from .serving import kept, read_too_far, wire_pieces
-from .wire import HUNG_UP, answer_pieces, dechunk, is_chunked, piece_ends
+from .serving import kept, read_too_far
+from .wire import HUNG_UP, arriving_pieces, dechunk, is_chunked, piece_ends
 
 _ATTRIBUTE = "cassette_recording"
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
@@ -70,10 +70,7 @@ class CannedHandler(ResponseHandler):
 
     def will_answer(self, session: Session, request: Request, recorded: Response) -> None:
         """Answer with this response, once the request is sent."""
-        self._pieces = answer_pieces(request.method, recorded)
-        if len(wire_pieces(recorded)) < 2 and not (recorded.cut or recorded.error):
-            self._pieces = [b"".join(self._pieces)]  # an answer that is no stream comes at once
-        self._pieces.reverse()
+        self._pieces = arriving_pieces(request.method, recorded)[::-1]
         too_far, error = read_too_far(session, request), recorded.error
         if error == CANCELLED:
             self._waiting = partial(cancelled_again, session, request)
@@ -211,7 +208,9 @@ class Recording:
         if error is None and isinstance(content.exception(), ServerTimeoutError):
             error = failure_of(content.exception())
         cut = error is None and not _was_read(content)
-        parts = [_body(bytes(self.data))]
+        data, self.data = self.data, bytearray()  # asked for once; a big body is not held twice
+        parts = [bytes(memoryview(data)[_head_end(data) :])]
+        del data
         if is_chunked(headers):
             parts, _ = dechunk(parts[0])
         if cut:
@@ -239,14 +238,16 @@ def _was_read(content: Any) -> bool:
     return bool(content.is_eof() and content._cursor >= content.total_bytes)
 
 
-def _body(data: bytes) -> bytes:
-    """What follows the head of the final answer."""
-    while (end := _HEAD_END.search(data)) is not None:
-        interim = data.partition(b" ")[2][:1] == b"1"
-        data = data[end.end() :]
+def _head_end(data: bytearray) -> int:
+    """Where the body of the final answer begins."""
+    start = 0
+    while (end := _HEAD_END.search(data, start)) is not None:
+        status = data.find(b" ", start) + 1
+        interim = data[status : status + 1] == b"1"
+        start = end.end()
         if not interim:
-            return data
-    return b""
+            return start
+    return len(data)
 
 
 def _first(parts: list[bytes], count: int, *, encoded: bool) -> list[bytes]:

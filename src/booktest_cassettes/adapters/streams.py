@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +16,6 @@ from ..session import Session
 from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
 from .serving import has_body, kept, read_too_far, served_headers, wire_pieces
-from .wire import piece_ends
 
 
 @cache
@@ -96,9 +96,15 @@ class Recording:
         self.session = session
         self.method = request.method
         self.slot = session.traffic[Kind.HTTPX].record(clean)
-        self.parts: list[bytes] = []
         self.response: Any = None
         self.ended = False
+        self._data = io.BytesIO()  # gives its bytes away without a copy
+        self._ends: list[int] = []
+
+    def take(self, part: bytes) -> None:
+        """A part that the client gets now."""
+        self._data.write(part)
+        self._ends.append(self._data.tell())
 
     def drop(self) -> None:
         """Interrupted before an answer: nothing to keep."""
@@ -127,7 +133,7 @@ class Recording:
         """The live parts, each kept as it passes."""
         try:
             for part in stream:
-                self.parts.append(part)
+                self.take(part)
                 yield part
             self.ended = True
         except Exception as error:
@@ -136,7 +142,8 @@ class Recording:
 
     def done(self, failure: Failure | None = None) -> None:
         """The client will read no more."""
-        self.slot.finish(self.outcome(failure))
+        if self.slot.outcome is None:
+            self.slot.finish(self.outcome(failure))
 
     def outcome(self, failure: Failure | None = None) -> Response:
         """The response as far as it was read."""
@@ -149,8 +156,8 @@ class Recording:
             reason=extensions.get("reason_phrase", b"").decode("latin-1"),
             http_version=version,
             headers=headers,
-            body=Body.from_wire(b"".join(self.parts), header(headers, "content-encoding")),
-            splits=tuple(piece_ends(self.parts)),
+            body=Body.from_wire(self._data.getvalue(), header(headers, "content-encoding")),
+            splits=tuple(self._ends[:-1]),
             error=failure,
         )
         cut = (
@@ -163,7 +170,7 @@ class Recording:
 
     def _whole(self, headers: tuple[tuple[str, str], ...]) -> bool:
         length = header(headers, "content-length")
-        return length.isdigit() and sum(map(len, self.parts)) >= int(length)
+        return length.isdigit() and self._data.tell() >= int(length)
 
 
 def library_of(message_class: type) -> Any:
@@ -218,5 +225,5 @@ class _AwaitedRecording:
             if is_cancellation(error):
                 recording.done(CANCELLED)
             raise
-        recording.parts.append(part)
+        recording.take(part)
         return part

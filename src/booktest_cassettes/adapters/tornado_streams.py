@@ -16,8 +16,8 @@ from ..recording.bodies import Body
 from ..recording.model import Failure, Headers, Request, Response, header
 from ..session import Session
 from .failures import exception_of, failure_of
-from .serving import has_body, kept, read_too_far, wire_pieces
-from .wire import HUNG_UP, answer_pieces, dechunk, is_chunked, piece_ends
+from .serving import has_body, kept, read_too_far
+from .wire import HUNG_UP, arriving_pieces, dechunk, is_chunked, piece_ends
 
 _CALLBACKS = ("streaming_callback", "header_callback")
 _READS = ("read_until_regex", "read_until", "read_bytes")
@@ -33,9 +33,7 @@ class CannedStream(BaseIOStream):
     def __init__(self, connection: Any, session: Session, request: Request, recorded: Response) -> None:
         super().__init__(connection.max_buffer_size)
         self._connection = connection
-        pieces = answer_pieces(request.method, recorded)
-        if len(wire_pieces(recorded)) < 2 and not (recorded.cut or recorded.error):
-            pieces = [b"".join(pieces)]  # an answer that is no stream comes at once
+        pieces = arriving_pieces(request.method, recorded)
         self._pieces = [memoryview(piece) for piece in reversed(pieces)]
         self._readable = memoryview(b"")
         self._due = False

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache, partial
@@ -272,7 +273,8 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
         def make_response(*args: Any, **options: Any) -> Any:
             response = make(*args, **options)
             teed(response, taken)
-            slot.unfinished = lambda: _so_far(session, response)
+            alive = weakref.ref(response)  # one that is gone has closed its body
+            slot.unfinished = lambda: _so_far(session, alive())
             return response
 
         connection.response_class = make_response
@@ -332,7 +334,8 @@ def model_request(request: VcrRequest) -> Request:
 
 def _so_far(session: Session, response: Any) -> Response | None:
     """What the client has read of a response that it has neither finished nor closed."""
-    return kept(session, response.fp.outcome()) if isinstance(response.fp, TeeBody) else None
+    body = getattr(response, "fp", None)
+    return kept(session, body.outcome()) if isinstance(body, TeeBody) else None
 
 
 def _raise(error: Exception) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -105,6 +106,15 @@ def answer_pieces(method: str, response: Response) -> list[bytes]:
     return [_head(response, headers), *parts]
 
 
+def arriving_pieces(method: str, response: Response) -> list[bytes]:
+    """:func:`answer_pieces` as they come in over a connection: at once, where the answer is no stream."""
+    found = answer_pieces(method, response)
+    ends = 1 if is_chunked(response.headers) else 0
+    if len(found) <= 2 + ends and not (response.cut or response.error):
+        return [b"".join(found)]
+    return found
+
+
 def _head(response: Response, headers: Headers) -> bytes:
     version = response.http_version if response.http_version.startswith("HTTP/1") else "HTTP/1.1"
     lines = [
@@ -145,10 +155,16 @@ class TeeBody:
     def __init__(self, fp: Any, response: Any, done: Callable[[TeeBody], None]) -> None:
         self._fp = fp
         self._done: Callable[[TeeBody], None] | None = done
-        self.response = response
+        # Not the response itself: in a cycle its socket would be collected before it is closed.
+        self._head = Response(
+            status=response.status,
+            reason=response.reason,
+            http_version="HTTP/1.0" if response.version == 10 else "HTTP/1.1",
+            headers=tuple(response.headers.items()),
+        )
         self.declared = response.length
         self.chunked = bool(response.chunked)
-        self.data = bytearray()
+        self._data = io.BytesIO()  # gives its bytes away without a copy
         self.ended = False
         self.error: Failure | None = None
 
@@ -200,26 +216,22 @@ class TeeBody:
             self.report()
             raise
         self.ended = self.ended or (not data and amount != 0)
-        self.data += data
+        self._data.write(data)
         return data
 
     def outcome(self) -> Response:
         """The response as far as it was read."""
-        response = self.response
+        data = self._data.getvalue()
         if self.chunked:
-            parts, complete = dechunk(bytes(self.data))
+            parts, complete = dechunk(data)
         else:
-            parts = [bytes(self.data)]
-            complete = self.ended if self.declared is None else len(self.data) >= self.declared
+            parts = [data]
+            complete = self.ended if self.declared is None else len(data) >= self.declared
         error = HUNG_UP if self.ended and not (complete or self.error) else self.error
         wire = b"".join(parts)
-        headers = tuple((name, value) for name, value in response.headers.items())
-        return Response(
-            status=response.status,
-            reason=response.reason,
-            http_version="HTTP/1.0" if response.version == 10 else "HTTP/1.1",
-            headers=headers,
-            body=Body.from_wire(wire, header(headers, "content-encoding")),
+        return replace(
+            self._head,
+            body=Body.from_wire(wire, header(self._head.headers, "content-encoding")),
             splits=tuple(piece_ends(parts)) if self.chunked else (),
             cut=not complete and error is None,
             error=error,

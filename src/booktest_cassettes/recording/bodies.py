@@ -20,7 +20,9 @@ _GZIP_SPEED = 8  # where the header says fastest (4) or best (2)
 _ANY_OS = b"\xff"
 _LEVELS = (6, 5, 4, 3, 2, 7, 8, 9, 1, 0)  # where several give the same bytes, the one the header fits
 _LIKELY = {2: (9, *_LEVELS), 4: (1, 0, *_LEVELS)}
-_TRIAL = 131_072  # bytes of content after which a wrong level has shown itself
+_TRIAL = 131_072  # bytes of content; a wrong level mostly shows itself in the first of them
+_BIG = 1_048_576  # bytes; what is larger comes in parts, so that a client can read it without holding it
+_PART = 65_536
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
 _AWS_JSON = "application/x-amz-json"
@@ -37,19 +39,28 @@ class Coding:
     def encode(self, content: bytes) -> bytes:
         """Compress; the same content gives the same bytes under one zlib."""
         press = self._press()
-        stream: bytes = press.compress(content) + press.flush()
-        if self.name != "gzip":
-            return stream
-        return stream[: _GZIP_HEADER_SIZE - 1] + _ANY_OS + stream[_GZIP_HEADER_SIZE:]
+        parts = [press.compress(content), press.flush()]
+        if self.name == "gzip":  # the header is whole in the part that has anything, zlib writes it at once
+            at = 0 if parts[0] else 1
+            start = parts[at][: _GZIP_HEADER_SIZE - 1] + _ANY_OS
+            parts[at : at + 1] = [start, memoryview(parts[at])[_GZIP_HEADER_SIZE:]]
+        return b"".join(parts)
 
     def gives(self, content: bytes, wire: bytes) -> bool:
         """Whether encoding ``content`` gives these bytes, a gzip header aside."""
         skip = _GZIP_HEADER_SIZE if self.name == "gzip" else 0
-        if self.level and len(content) > _TRIAL:
-            begun: bytes = self._press().compress(content[:_TRIAL])
-            if not wire.startswith(begun[skip:], skip):
+        if not self.level:  # what is only stored is cut where compress() was called
+            return self.encode(content)[skip:] == wire[skip:]
+        press, position = self._press(), 0
+        for start in range(0, len(content) + 1, _TRIAL):
+            given: bytes = press.compress(memoryview(content)[start : start + _TRIAL])
+            if start + _TRIAL > len(content):
+                given += press.flush()
+            behind = max(0, skip - position)
+            if not wire.startswith(given[behind:], position + behind):
                 return False
-        return self.encode(content)[skip:] == wire[skip:]
+            position += len(given)
+        return position == len(wire)
 
     def _press(self) -> Any:
         return zlib.compressobj(self.level, zlib.DEFLATED, _WINDOWS[self.name], self.memory)
@@ -90,10 +101,13 @@ def _decode(wire: bytes, name: str) -> bytes | None:
     """The content, or ``None`` where the stream is broken, cut or followed by something else."""
     decompress = zlib.decompressobj(_WINDOWS[name])
     try:
-        content = decompress.decompress(wire) + decompress.flush()
+        content: bytes = decompress.decompress(wire)
+        rest = decompress.flush()
     except zlib.error:
         return None
-    return content if decompress.eof and not decompress.unused_data else None
+    if not decompress.eof or decompress.unused_data:
+        return None
+    return content + rest if rest else content
 
 
 def _recipe(name: str, wire: bytes, content: bytes) -> Coding:
@@ -122,8 +136,9 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
     """How a body is delivered on replay.
 
     Event streams come event by event and line-delimited JSON line by line, whatever TCP did; other
-    bodies come whole; ``splits`` (recorded with ``chunks = "exact"``) are followed where they are.
-    Together the pieces are the wire bytes, whatever ``splits`` says.
+    bodies come whole, or in equal parts where no client would get them in one; ``splits`` (recorded with
+    ``chunks = "exact"``) are followed where they are. Together the pieces are the wire bytes, whatever
+    ``splits`` says.
     """
     wire = body.wire
     if splits:
@@ -134,7 +149,7 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
             return _cut(wire, [match.end() for match in _EVENT_END.finditer(wire)])
         if kind in _LINE_TYPES:
             return wire.splitlines(keepends=True)
-    return [wire] if wire else []
+    return _cut(wire, [] if len(wire) < _BIG else list(range(_PART, len(wire), _PART)))
 
 
 def _cut(data: bytes, ends: list[int]) -> list[bytes]:

@@ -6,14 +6,82 @@ stands on one line, so a Git diff of a payload shows a header or a line of text 
 
 from __future__ import annotations
 
+import binascii
+import codecs
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import IntegrityError
 
 _WIDTH = 100
+_STEP = 3 << 18  # bytes; base64 has no padding before the end
 _leaf = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Long:
+    """Content that is written piece by piece, as the same JSON that its text would be.
+
+    Attributes
+    ----------
+    content:
+        More bytes than fit in a line.
+    form:
+        ``base64``, ``text`` (one JSON string, of UTF-8) or ``lines`` (a list of them).
+    """
+
+    content: bytes
+    form: str
+
+    def write(self, line: str, put: Callable[[str], object]) -> None:
+        """Write it, ``line`` being the line end and indentation where it stands."""
+        if self.form == "lines":
+            self._lines(line, put)
+            return
+        put('"')
+        if self.form == "base64":
+            for piece in _steps(self.content):
+                put(binascii.b2a_base64(piece, newline=False).decode("ascii"))
+        else:
+            for text in _texts(self.content):
+                put(_leaf(text)[1:-1])
+        put('"')
+
+    def _lines(self, line: str, put: Callable[[str], object]) -> None:
+        put("[")
+        comma, inside = "", False
+        for text in _texts(self.content):
+            *whole, rest = text.split("\n")
+            for part in whole:
+                put(_leaf(part + "\n")[1:] if inside else f"{comma}{line}  {_leaf(part + chr(10))}")
+                comma, inside = ",", False
+            if rest:
+                put(_leaf(rest)[1:-1] if inside else f"{comma}{line}  {_leaf(rest)[:-1]}")
+                inside = True
+        put(f'"{line}]' if inside else f"{line}]")
+
+
+def _steps(content: bytes) -> Iterator[memoryview]:
+    view = memoryview(content)
+    return (view[start : start + _STEP] for start in range(0, len(view), _STEP))
+
+
+def _texts(content: bytes) -> Iterator[str]:
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    for piece in _steps(content):
+        yield decode(piece)
+    decode(b"", final=True)
+
+
+def is_text(content: bytes) -> bool:
+    """Whether content is UTF-8, found out without holding all of its text."""
+    try:
+        return all(text is not None for text in _texts(content))
+    except UnicodeDecodeError:
+        return False
 
 
 def dumps(data: Any) -> bytes:
@@ -25,14 +93,19 @@ def dumps(data: Any) -> bytes:
         For NaN, infinities, keys that are no text and anything else that is not JSON: the caller
         encodes those first.
     """
-    parts: list[str] = []
-    _write(data, "\n", parts.append)
-    parts.append("\n")
     # UTF-8 cannot hold a lone surrogate; JSON's own escape can, and that is how Python spells it.
-    return "".join(parts).encode("utf-8", "backslashreplace")
+    out = io.BytesIO()
+    text = io.TextIOWrapper(out, "utf-8", "backslashreplace", newline="")
+    _write(data, "\n", text.write)
+    text.write("\n")
+    text.flush()
+    return out.getvalue()
 
 
-def _write(value: Any, line: str, put: Callable[[str], None]) -> None:
+def _write(value: Any, line: str, put: Callable[[str], object]) -> None:
+    if isinstance(value, Long):
+        value.write(line, put)
+        return
     if not isinstance(value, (dict, list, tuple)):
         put(_leaf(value))
         return
@@ -71,7 +144,7 @@ def _short(value: dict[str, Any] | list[Any] | tuple[Any, ...]) -> str:
         if isinstance(item, str):
             if len(item) > _WIDTH:
                 return ""
-        elif item and isinstance(item, (dict, list, tuple)):
+        elif item and isinstance(item, (dict, list, tuple, Long)):
             return ""
     if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
         return ""

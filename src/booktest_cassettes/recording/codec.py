@@ -13,7 +13,7 @@ from typing import Any
 
 from ..digest import Kind
 from ..errors import IntegrityError
-from . import canonical
+from . import canonical, cutting
 from .bodies import Body, Coding
 from .calls import Call, dump_calls, load_calls
 from .model import Failure, Headers, Interaction, Request, Response
@@ -34,9 +34,10 @@ def load_interactions(data: bytes, *, name: str) -> list[Interaction]:
     IntegrityError
         When the bytes are not such a blob, or come from a newer version.
     """
+    data, bodies = cutting.cut(data)
     items = _content(data, "interactions", (Kind.HTTP, Kind.HTTPX), name)
     with _Shape(name):
-        return [_interaction_in(item) for item in _list(items)]
+        return [_interaction_in(item, bodies) for item in _list(items)]
 
 
 def dump_env(values: Mapping[str, str | None]) -> bytes:
@@ -113,12 +114,12 @@ def _interaction_out(item: Interaction) -> dict[str, Any]:
     return {"request": _request_out(item.request), **outcome}
 
 
-def _interaction_in(data: Any) -> Interaction:
+def _interaction_in(data: Any, bodies: Mapping[str, bytes]) -> Interaction:
     if "failure" in data:
         _check(data, {"request", "failure"})
-        return Interaction(_request_in(data["request"]), _failure_in(data["failure"]))
+        return Interaction(_request_in(data["request"], bodies), _failure_in(data["failure"]))
     _check(data, {"request", "response"})
-    return Interaction(_request_in(data["request"]), _response_in(data["response"]))
+    return Interaction(_request_in(data["request"], bodies), _response_in(data["response"], bodies))
 
 
 def _request_out(request: Request) -> dict[str, Any]:
@@ -130,9 +131,9 @@ def _request_out(request: Request) -> dict[str, Any]:
     }
 
 
-def _request_in(data: Any) -> Request:
+def _request_in(data: Any, bodies: Mapping[str, bytes]) -> Request:
     _check(data, {"method", "url", "headers"}, {"body"})
-    body = _body_in(data["body"]) if "body" in data else Body()
+    body = _body_in(data["body"], bodies) if "body" in data else Body()
     if body.coding is not None:
         raise ValueError("a request body with a coding")
     return Request(_text(data["method"]), _text(data["url"]), _headers_in(data["headers"]), body.content)
@@ -151,14 +152,14 @@ def _response_out(response: Response) -> dict[str, Any]:
     }
 
 
-def _response_in(data: Any) -> Response:
+def _response_in(data: Any, bodies: Mapping[str, bytes]) -> Response:
     _check(data, _RESPONSE, _RESPONSE_MORE)
     return Response(
         _integer(data["status"]),
         _text(data["reason"]),
         _text(data["http_version"]),
         _headers_in(data["headers"]),
-        _body_in(data["body"]) if "body" in data else Body(),
+        _body_in(data["body"], bodies) if "body" in data else Body(),
         tuple([_integer(offset) for offset in _list(data["splits"])]) if "splits" in data else (),
         _true(data["cut"]) if "cut" in data else False,
         _failure_in(data["error"]) if "error" in data else None,
@@ -199,6 +200,11 @@ def _body_out(body: Body) -> dict[str, Any] | None:
 
 def _content_out(content: bytes) -> dict[str, Any]:
     """Text as text, by line where there are several; anything that is not UTF-8 as base64."""
+    if len(content) > cutting.LONG:
+        form = "base64"
+        if canonical.is_text(content):
+            form = "lines" if 0 <= content.find(b"\n") < len(content) - 1 else "text"
+        return {form: canonical.Long(content, form)}
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
@@ -211,15 +217,19 @@ def _content_out(content: bytes) -> dict[str, Any]:
     return {"text": text} if len(lines) < 2 else {"lines": lines}
 
 
-def _body_in(data: Any) -> Body:
+def _body_in(data: Any, bodies: Mapping[str, bytes]) -> Body:
     coding = _coding_in(data["coding"]) if "coding" in data else None
     if len(data) != (1 if coding is None else 2):
         raise ValueError(f"a body says itself once, not as {_names(data.keys())}")
+    for form in ("base64", "text", "lines") if bodies else ():
+        mark = data.get(form)
+        if type(mark) is str and mark in bodies:
+            return Body(bodies[mark], coding)
     if "text" in data:
         return Body(_text(data["text"]).encode("utf-8"), coding)
     if "lines" in data:
         return Body("".join(_list(data["lines"])).encode("utf-8"), coding)
-    return Body(base64.b64decode(_text(data["base64"]), validate=True), coding)
+    return Body(binascii.a2b_base64(_text(data["base64"]), strict_mode=True), coding)
 
 
 def _coding_in(data: Any) -> Coding:

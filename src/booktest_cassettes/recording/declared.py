@@ -21,6 +21,7 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "REDACTED"
 _MARK = REDACTED.encode()
+_BEGUN_ESCAPE = re.compile(rb"\\+u[0-9a-fA-F]{0,3}\Z")
 _SHORTEST = 4  # characters; a shorter declared secret would tear ordinary text apart
 _DEPTH = 3  # escapes on top of each other: JSON in JSON in a URL
 _ROUNDS = 8
@@ -118,9 +119,15 @@ class Declared:
         parts: list[bytes] = []
         done = 0
         for match in re.finditer(b"|".join(map(re.escape, self._needles)), view):
-            parts += content[done : origins[match.start()]], _MARK
+            parts += content[done : _whole(content, origins[match.start()])], _MARK
             done = origins[match.end()]
         return b"".join([*parts, content[done:]])
+
+
+def _whole(content: bytes, start: int) -> int:
+    """Where to cut for what is found at ``start``: not inside of an escape whose digits were taken for it."""
+    begun = _BEGUN_ESCAPE.search(content, max(0, start - 40), start)
+    return begun.start() if begun else start
 
 
 def _as_bytes(text: str) -> bytes:

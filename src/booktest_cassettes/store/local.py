@@ -9,7 +9,7 @@ from pathlib import Path
 from ..digest import BlobKey, Digest, Kind
 from ..files import atomic_write, exists, list_names, read_bytes, remove
 from .base import check_put, is_intact, unpack_verified
-from .packing import pack
+from .packing import pack_where_worth
 
 _SHARD = re.compile("[0-9a-f]{2}")
 _NAME = re.compile("[0-9a-f]{64}")
@@ -49,7 +49,7 @@ class LocalStore:
         path = self.path(key)
         check_put(key, data, str(path))
         if not is_intact(key, read_bytes(path)):
-            atomic_write(path, pack(data) if self.compress else data)
+            atomic_write(path, pack_where_worth(data) if self.compress else data)
 
     def delete(self, key: BlobKey) -> None:
         """See BlobStore."""
