@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _armed: list[AbstractContextManager[None]] = []
 
+#: The exit code of a process whose last flush failed.
+REFUSED = 120
+
 
 def arm(project: Project, *, worker: bool) -> None:
     """Refuse all that is not in the project's ``allow_hosts``, until the process ends.
@@ -39,6 +42,12 @@ def arm(project: Project, *, worker: bool) -> None:
         _activate(session)
     else:
         atexit.register(_activate, session)  # the last to come is the first to be called
+
+
+def refused_in(worker: Any) -> bool:
+    """Whether a pytest-xdist worker, by now ended, refused something after its results were sent."""
+    popen = getattr(getattr(worker.gateway, "_io", None), "popen", None)  # execnet tells it nowhere else
+    return getattr(popen, "returncode", None) == REFUSED
 
 
 def _is_the_runners() -> bool:

@@ -80,7 +80,13 @@ def _checking(method: Callable[..., Any], position: int) -> Callable[..., Any]:
     def checked(sock: socket.socket, *args: Any) -> Any:
         session = current()
         if session is not None and session.strict and len(args) > position:
-            _check(session, f"socket.{method.__name__.removesuffix('_ex')}", args[position])
+            event = f"socket.{method.__name__.removesuffix('_ex')}"
+            try:
+                _check(session, event, args[position])
+            except NetworkRefused:
+                if event == "socket.connect":
+                    sock.close()  # its maker expects an OSError, and closes it only then
+                raise
         return method(sock, *args)
 
     return checked

@@ -166,7 +166,7 @@ class Use:
         if test_id is None and runner is not None:
             test_id = runner.test_id(function)
         if test_id is None:
-            test_id = _id_of(function, args, project)
+            test_id = id_of(function, args, project)
         run = Run(project, test_id, self._options)
         run.begin()
         return run
@@ -334,7 +334,7 @@ def _directory(file: str) -> Path:
     return path.parent if path.is_file() else Path.cwd()
 
 
-def _id_of(function: Callable[..., Any] | None, args: tuple[Any, ...], project: Project) -> str:
+def id_of(function: Callable[..., Any] | None, args: tuple[Any, ...], project: Project) -> str:
     """``path::qualname`` for what no runner knows; the class of ``self`` for a method."""
     if function is None:
         raise UsageError(

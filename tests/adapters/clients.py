@@ -124,8 +124,8 @@ def connected(base: str, ask: Ask) -> tuple[http.client.HTTPConnection, str]:
 def by_http_client(base: str, ask: Ask) -> dict[str, Any]:
     connection, target = connected(base, ask)
     body, headers = ask.encoded()
-    connection.request(ask.method, target, body, headers)
     try:
+        connection.request(ask.method, target, body, headers)
         return see_http_client(connection.getresponse())
     finally:
         connection.close()
@@ -134,15 +134,16 @@ def by_http_client(base: str, ask: Ask) -> dict[str, Any]:
 def by_putrequest(base: str, ask: Ask) -> dict[str, Any]:
     connection, target = connected(base, ask)
     body, headers = ask.encoded()
-    connection.putrequest(ask.method, target)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    if body:
-        connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders()
-    for start in range(0, len(body or b""), 10):
-        connection.send((body or b"")[start : start + 10])
+    step = max(10, len(body or b"") // 10)
     try:
+        connection.putrequest(ask.method, target)
+        for name, value in headers.items():
+            connection.putheader(name, value)
+        if body:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders()
+        for start in range(0, len(body or b""), step):
+            connection.send((body or b"")[start : start + step])
         return see_http_client(connection.getresponse())
     finally:
         connection.close()

@@ -201,30 +201,6 @@ def test_a_websocket_is_refused_clearly_in_every_mode(lab: Lab) -> None:
     assert lab.server.hits == 0
 
 
-def test_a_cancelled_request_is_not_recorded(lab: Lab) -> None:
-    async def main() -> bytes:
-        async with aiohttp.ClientSession() as session:
-
-            async def hang() -> None:
-                async with session.get(f"{lab.server.base}/hang"):
-                    raise AssertionError
-
-            task = asyncio.create_task(hang())
-            while not lab.server.hits:  # noqa: ASYNC110 - the server has no loop
-                await asyncio.sleep(0.005)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            async with session.get(f"{lab.server.base}/text") as response:
-                return await response.read()
-
-    lab.record()
-    with cassette(ID):
-        asyncio.run(main())
-    lab.approve()
-    assert lab.blob(next(iter(lab.runner.project().manifest.entries[ID]))).count(b'"request"') == 1
-
-
 def test_big_bodies_pass_aiohttps_flow_control(lab: Lab) -> None:
     async def talk(session: aiohttp.ClientSession, base: str) -> Any:
         async with session.get(f"{base}/big", read_bufsize=1024) as response:

@@ -108,6 +108,10 @@ async def _async_connect() -> None:
         await asyncio.get_running_loop().sock_connect(sock, (AWAY, 80))
 
 
+async def _in_executor(attempt: Callable[..., Any], *args: Any) -> None:
+    await asyncio.get_running_loop().run_in_executor(None, attempt, *args)
+
+
 ATTEMPTS: dict[str, Callable[[], Any]] = {
     "create_connection": lambda: socket.create_connection((AWAY, 80), timeout=1),
     "create_connection by name": lambda: socket.create_connection((NAME, 80), timeout=1),
@@ -132,6 +136,12 @@ ATTEMPTS: dict[str, Callable[[], Any]] = {
     "asyncio datagrams": lambda: asyncio.run(_datagrams()),
     "asyncio lookup": lambda: asyncio.run(_async_lookup()),
     "asyncio sock_connect": lambda: asyncio.run(_async_connect()),
+    "run_in_executor": lambda: asyncio.run(_in_executor(_connect, (AWAY, 80))),
+    "run_in_executor by name": lambda: asyncio.run(_in_executor(_connect, (NAME, 80))),
+    "run_in_executor datagram": lambda: asyncio.run(_in_executor(_sendto, (AWAY, 53))),
+    "to_thread": lambda: asyncio.run(asyncio.to_thread(_connect, (AWAY, 80))),
+    "to_thread by name": lambda: asyncio.run(asyncio.to_thread(_connect, (NAME, 80))),
+    "to_thread datagram": lambda: asyncio.run(asyncio.to_thread(_sendto, (AWAY, 53))),
 }
 
 
@@ -187,6 +197,41 @@ def test_http_clients_are_refused_by_their_cassette_before_the_guard(firewall: s
         with pytest.raises(Exception, match="is not in its http"), cassette(ID):
             get()
     assert firewall == {"on"}
+
+
+@pytest.mark.parametrize("method", ["connect", "connect_ex"])
+@pytest.mark.parametrize("host", [AWAY, NAME])
+def test_a_socket_that_is_refused_a_connection_is_closed(firewall: set[str], method: str, host: str) -> None:
+    """Code that opens sockets closes them on OSError, which a refusal is not."""
+    with pytest.raises(NetworkRefused), cassette(ID), socket.socket() as sock:
+        try:
+            getattr(sock, method)((host, 80))
+        finally:
+            assert sock.fileno() == -1
+    assert firewall == {"on"}
+
+
+def test_create_connection_leaves_no_socket_open(firewall: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine's name may be looked up, and be an address that may not be connected to."""
+    made: list[socket.socket] = []
+
+    class Socket(socket.socket):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args: [(2, 1, 6, "", (AWAY, 80))])
+    with pytest.raises(NetworkRefused), cassette(ID):
+        socket.create_connection((socket.gethostname(), 80), timeout=1)
+    assert [sock.fileno() for sock in made] == [-1]
+
+
+def test_a_datagram_socket_that_is_refused_an_address_can_send_to_another(firewall: set[str]) -> None:
+    with pytest.raises(NetworkRefused), cassette(ID), _socket(socket.SOCK_DGRAM) as sock:
+        with pytest.raises(NetworkRefused):
+            sock.sendto(b"x", (AWAY, 53))
+        assert sock.sendto(b"x", ("127.0.0.1", 9)) == 1
 
 
 def test_an_allowed_host_passes_by_name_and_by_address(firewall: set[str]) -> None:

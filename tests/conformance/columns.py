@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import botocore.awsrequest
 import botocore.httpsession
 import httplib2
-from clients import CLIENTS, Ask, Exchange
+from clients import CLIENTS, Ask, Exchange, attributes, told
 from streaming import BY_LINE, BY_PIECE
 
 
@@ -23,9 +23,8 @@ def by_botocore(base: str, ask: Ask) -> dict[str, Any]:
         return {
             "status": response.status_code,
             "headers": list(response.headers.items()),
-            "raw": list(response.raw.headers.iteritems()),
-            "reason": response.raw.reason,
-            "version": response.raw.version,
+            "raw": told(lambda: list(response.raw.headers.iteritems())),
+            **attributes(response.raw, "reason", "version"),
             "body": response.content,
             "url": response.url,
         }

@@ -37,11 +37,33 @@ differs from what stands here.
 
 {passes} passes; {fails} fails, and why; {absent} the client cannot do it, and why.
 """
+_BESIDE = """\
+## Beside the matrix
+
+What is about one client, or about none, has tests of its own in `tests/adapters` and `tests/e2e`:
+
+| | |
+| --- | --- |
+| ASGI, WSGI, MockTransport, TestClient, fakes: untouched | `test_adapter_httpx`, `test_adapter_transports` |
+| respx, pytest-httpx, responses, vcrpy of the user's own, inside and outside | `test_adapter_mocks` |
+| caching and retrying transports (hishel, CacheControl, urllib3's Retry) | `test_adapter_transports` |
+| unknown transports, curl and its kin: refused | `test_adapter_transports`, `test_adapter_bypassing` |
+| websockets: refused | `test_adapter_websockets` |
+| responses never closed, hooks, elapsed, pickles | `test_adapter_httpx`, `test_adapter_requests` |
+| clients from before the cassette, nested cassettes, generators | `test_adapter_scoping` |
+| fixtures of function, module and session scope | `test_e2e_fixtures` |
+| 8 threads, 400 requests, 20 times | `test_adapter_concurrency` |
+| 50 tasks with 50 cassettes | `test_adapter_tasks` |
+| bodies of 200 MB | `test_adapter_memory` |
+| hedged requests, cancellations that do not come | `test_adapter_cancelling` |
+| sockets, look-ups, datagrams | `test_adapter_guard`, `test_e2e_leaks` |
+| exit handlers, leftover threads, child processes | `test_e2e_leaks`, `test_e2e_isolate` |
+"""
 _PEERS = """\
 ## The same with stock vcrpy and cassetter
 
-Versions: {versions}; defaults of each; measured by the same code, in which nothing is particular to a
-recorder. Both keep their own promises; the rows are ours.
+Versions: {versions}; defaults of each; measured by the same code, in which nothing is particular to
+a recorder. Both keep their own promises; the rows are ours.
 
 - {passes} everything is equal
 - e: the essentials (status, body, pieces, kind of exception) are equal, other details differ
@@ -72,7 +94,7 @@ def text() -> str:
     parts = [_INTRODUCTION.format(**_SYMBOLS), _summary(peers)]
     for group, rows in _groups():
         parts += [f"## {group}", _table(rows, lambda row, column: _ours(row, column, notes))]
-    parts += ["## LLM SDKs", _sdks(), "## Notes", _list(notes)]
+    parts += ["## LLM SDKs", _sdks(), _BESIDE, "## Notes", _list(notes)]
     versions = ", ".join(f"{name} {peers[name]['version']}" for name in PEERS)
     parts.append(_PEERS.format(versions=versions, **_SYMBOLS))
     for peer in PEERS:
@@ -118,15 +140,16 @@ def _key(row: Row) -> str:
 
 
 def _summary(peers: Mapping[str, Any]) -> str:
-    lines = [
-        _line(["cells that pass", "booktest-cassettes", *PEERS, "of"]),
-        _line(["---", *["--:"] * (len(PEERS) + 2)]),
-    ]
+    heads = ["everything equal", "booktest-cassettes", *PEERS, "of"]
+    lines = [_line(heads), _line(["---", *["--:"] * (len(heads) - 1)])]
     for column in COLUMNS:
         names = [name for name, row in ROWS.items() if column in row.ways]
-        counts = [sum((name, column) not in LIMITS for name in names)]
-        counts += [sum(not peers[peer]["cells"][column][name] for name in names) for peer in PEERS]
-        lines.append(_line([column, *map(str, counts), str(len(names))]))
+        counts = [str(sum((name, column) not in LIMITS for name in names))]
+        for peer in PEERS:
+            signs = [peers[peer]["cells"][column][name] for name in names]
+            counts.append(f"{signs.count('')}, e {signs.count('essentials')}")
+        lines.append(_line([column, *counts, str(len(names))]))
+    lines += ["", "e: equal in its essentials only, see [below](#the-same-with-stock-vcrpy-and-cassetter)."]
     return "\n".join(lines)
 
 

@@ -355,6 +355,11 @@ FAILURES = [
     _failing("connection refused", Ask("/"), lambda stage: stage.closed),
     _failing("connect timeout", Ask("/", timeout=0.1), lambda stage: stage.full),
     Row("Failures", "unknown host", for_all(_unknown_host)),
+    _failing(
+        "write timeout",
+        Ask("/", "POST", content=b"more than fits " * 400_000, timeout=0.5),
+        lambda stage: stage.deaf,
+    ),
     _failing("read timeout before the answer", Ask("/hang", timeout=0.15)),
     _failing("read timeout in the body", Ask("/hang-in-body", timeout=0.15)),
     Row("Failures", "pool timeout", _POOLED, _NO_POOL),

@@ -99,9 +99,23 @@ class Stage:
             return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
     @cached_property
+    def deaf(self) -> str:
+        """A URL that accepts connections and never reads from one."""
+        return self._stack.enter_context(_deaf_port())
+
+    @cached_property
     def full(self) -> str:
         """A URL that accepts no connection: its backlog is full."""
         return self._stack.enter_context(_full_port())
+
+
+@contextmanager
+def _deaf_port() -> Iterator[str]:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

@@ -238,6 +238,8 @@ def test_what_outlives_the_session_is_refused_and_the_process_fails(
     assert "in late" in text, "where it came from"
     text = stage.run([*PYTEST, "-n", "2"], ACT=how)
     assert stage.leaked == 0, text
+    assert stage.seen["codes"] == [120], text
+    assert "booktest-cassettes: after the tests: " in text
 
 
 def test_a_thread_that_outlives_its_test_belongs_to_the_next_cassette(stage: Stage) -> None:

@@ -20,7 +20,7 @@ from ..recording.model import Failure, Request, Response, header
 from ..session import Session
 from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
-from .serving import kept, read_too_far
+from .serving import Piece, kept, read_too_far
 from .wire import HUNG_UP, arriving_pieces, dechunk, is_chunked, piece_ends
 
 _ATTRIBUTE = "cassette_recording"
@@ -64,7 +64,7 @@ class CannedHandler(ResponseHandler):
         self.connection_made(CannedTransport())
         self.force_close()  # never goes into the connector's pool
         self._req = req
-        self._pieces: list[bytes] = []
+        self._pieces: list[Piece] = []
         self._at_end: Callable[[], None] = lambda: None
         self._waiting: Callable[[], Awaitable[NoReturn]] | None = None
 
@@ -109,7 +109,7 @@ class CannedHandler(ResponseHandler):
     def more(self) -> None:
         """Receive the next piece."""
         if self._pieces:
-            self.data_received(self._pieces.pop())
+            self.data_received(bytes(self._pieces.pop()))
         else:
             self._at_end()
 
@@ -209,10 +209,10 @@ class Recording:
             error = failure_of(content.exception())
         cut = error is None and not _was_read(content)
         data, self.data = self.data, bytearray()  # asked for once; a big body is not held twice
-        parts = [bytes(memoryview(data)[_head_end(data) :])]
+        parts: list[Piece] = [bytes(memoryview(data)[_head_end(data) :])]
         del data
         if is_chunked(headers):
-            parts, _ = dechunk(parts[0])
+            parts, _ = dechunk(bytes(parts[0]))
         if cut:
             parts = _first(parts, content._cursor, encoded=bool(header(headers, "content-encoding")))
         version = response.version
@@ -250,11 +250,11 @@ def _head_end(data: bytearray) -> int:
     return len(data)
 
 
-def _first(parts: list[bytes], count: int, *, encoded: bool) -> list[bytes]:
+def _first(parts: list[Piece], count: int, *, encoded: bool) -> list[Piece]:
     """As much of a body as gave the client ``count`` bytes: what else TCP brought along is an accident."""
     if encoded:  # how many bytes went into the decoder for them cannot be known
         return parts if count else []
-    found: list[bytes] = []
+    found: list[Piece] = []
     for part in parts:
         if count > 0:
             found.append(part[:count])

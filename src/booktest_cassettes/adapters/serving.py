@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +13,10 @@ from ..recording.bodies import pieces
 from ..recording.model import Headers, Request, Response, header
 from ..session import Session
 
+#: A part of a body, or a view of one that is not copied.
+Piece = bytes | memoryview
+_BIG = 1_048_576  # bytes
+_PART = 65_536
 _BODILESS = frozenset({204, 304})
 
 
@@ -46,9 +50,16 @@ def kept(session: Session, response: Response) -> Response:
     return response if session.settings.exact_chunks else replace(response, splits=())
 
 
-def wire_pieces(response: Response) -> list[bytes]:
-    """The body as it is delivered, see :func:`recording.bodies.pieces`."""
-    return pieces(response.body, header(response.headers, "content-type"), response.splits)
+def wire_pieces(response: Response) -> Sequence[Piece]:
+    """The body as it is delivered, see :func:`recording.bodies.pieces`; a big one in parts.
+
+    No client gets megabytes in one read, and one that reads them in pieces need not hold them.
+    """
+    found = pieces(response.body, header(response.headers, "content-type"), response.splits)
+    if len(found) != 1 or len(found[0]) < _BIG:
+        return found
+    view = memoryview(found[0])
+    return [view[start : start + _PART] for start in range(0, len(view), _PART)]
 
 
 def has_body(method: str, response: Response) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from typing import Any, NoReturn, Self
@@ -15,7 +15,7 @@ from ..recording.model import Failure, Request, Response, header
 from ..session import Session
 from .cancelling import CANCELLED, cancelled_again, is_cancellation
 from .failures import exception_of, failure_of
-from .serving import has_body, kept, read_too_far, served_headers, wire_pieces
+from .serving import Piece, has_body, kept, read_too_far, served_headers, wire_pieces
 
 
 @cache
@@ -25,7 +25,7 @@ def stream_classes(library: Any) -> Any:
     class Pieces(library.SyncByteStream, library.AsyncByteStream):  # type: ignore[misc]
         def __init__(
             self,
-            parts: list[bytes],
+            parts: Sequence[Piece],
             at_end: Callable[[], Exception] | None,
             waiting: Callable[[], Awaitable[NoReturn]] | None,
         ) -> None:
@@ -34,12 +34,12 @@ def stream_classes(library: Any) -> Any:
             self._waiting = waiting
 
         def __iter__(self) -> Iterator[bytes]:
-            yield from self._parts
+            yield from map(bytes, self._parts)
             if self._at_end is not None:
                 raise self._at_end()
 
         def __aiter__(self) -> AsyncIterator[bytes]:
-            return _Awaited(iter(self._parts if self._waiting else self), self._waiting)
+            return _Awaited(map(bytes, self._parts) if self._waiting else iter(self), self._waiting)
 
     return Pieces
 

@@ -16,7 +16,7 @@ from ..recording.bodies import Body
 from ..recording.model import Failure, Headers, Request, Response, header
 from ..session import Session
 from .failures import exception_of, failure_of
-from .serving import has_body, kept, read_too_far
+from .serving import Piece, has_body, kept, read_too_far
 from .wire import HUNG_UP, arriving_pieces, dechunk, is_chunked, piece_ends
 
 _CALLBACKS = ("streaming_callback", "header_callback")
@@ -203,7 +203,8 @@ class Recording:
         """The response as far as the parser took it."""
         status, reason, version, headers = self._head()
         data = b"".join(self._data)
-        parts, complete = [data], self._ended
+        parts: list[Piece] = [data]
+        complete = self._ended
         length = header(headers, "content-length")
         if is_chunked(headers):
             parts, complete = dechunk(data)

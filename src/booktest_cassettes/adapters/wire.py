@@ -16,7 +16,7 @@ from typing import Any
 from ..recording.bodies import Body
 from ..recording.model import Failure, Headers, Response, header
 from .failures import failure_of
-from .serving import has_body, served_headers, wire_pieces
+from .serving import Piece, has_body, served_headers, wire_pieces
 
 _CRLF = b"\r\n"
 #: What ended a body that the server left unfinished by closing the connection: no exception of the
@@ -35,7 +35,7 @@ class CannedSocket:
         Gives the exception to raise when everything is read and more is asked for.
     """
 
-    def __init__(self, pieces: Iterable[bytes], at_end: Callable[[], Exception] | None = None) -> None:
+    def __init__(self, pieces: Iterable[Piece], at_end: Callable[[], Exception] | None = None) -> None:
         self._pieces = iter(pieces)
         self._piece = memoryview(b"")
         self._at_end = at_end
@@ -95,18 +95,19 @@ class _Reader(io.RawIOBase):
         return self._receive(buffer)
 
 
-def answer_pieces(method: str, response: Response) -> list[bytes]:
+def answer_pieces(method: str, response: Response) -> list[Piece]:
     """A recorded response as HTTP/1 bytes: its head, and its body as that is delivered."""
     parts = wire_pieces(response) if has_body(method, response) else []
     headers = served_headers(method, response, sum(map(len, parts)))
+    found: list[Piece] = [_head(response, headers), *parts]
     if is_chunked(headers) and has_body(method, response):
-        parts = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+        found[1:] = [b"".join((b"%x\r\n" % len(part), part, _CRLF)) for part in parts]
         if not (response.cut or response.error):
-            parts.append(b"0\r\n\r\n")
-    return [_head(response, headers), *parts]
+            found.append(b"0\r\n\r\n")
+    return found
 
 
-def arriving_pieces(method: str, response: Response) -> list[bytes]:
+def arriving_pieces(method: str, response: Response) -> list[Piece]:
     """:func:`answer_pieces` as they come in over a connection: at once, where the answer is no stream."""
     found = answer_pieces(method, response)
     ends = 1 if is_chunked(response.headers) else 0
@@ -238,7 +239,7 @@ class TeeBody:
         )
 
 
-def piece_ends(parts: list[bytes]) -> Iterator[int]:
+def piece_ends(parts: list[Piece]) -> Iterator[int]:
     """Where pieces end in the whole, the last one left out: a response's ``splits``."""
     position = 0
     for part in parts[:-1]:
@@ -246,9 +247,9 @@ def piece_ends(parts: list[bytes]) -> Iterator[int]:
         yield position
 
 
-def dechunk(data: bytes) -> tuple[list[bytes], bool]:
+def dechunk(data: bytes) -> tuple[list[Piece], bool]:
     """The chunks of a chunked body as far as it is there, and whether its last one is."""
-    parts: list[bytes] = []
+    parts: list[Piece] = []
     position = 0
     while (end := data.find(_CRLF, position)) >= 0:
         try:
@@ -257,7 +258,7 @@ def dechunk(data: bytes) -> tuple[list[bytes], bool]:
             break
         if size == 0:
             return parts, True
-        part = data[end + 2 : end + 2 + size]
+        part = memoryview(data)[end + 2 : end + 2 + size]
         if part:
             parts.append(part)
         position = end + 2 + size + 2

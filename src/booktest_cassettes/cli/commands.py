@@ -68,10 +68,13 @@ def run(
 ) -> None:
     """Run pytest; record to staging what has no approved snapshot.
 
-    Everything after -- goes to pytest: booktest-cassettes run -S -- tests/test_api.py -k users
+    Everything after -- goes to pytest, whose exit code this is:
+
+    booktest-cassettes run -S -- tests/test_api.py -k users
     """
     if isolated:
         mode = _replaying(mode, pytest_args)
+        pytest_args = _with_mode(mode, pytest_args)
     environment = dict(os.environ)
     if mode:
         environment["BOOKTEST_RECORD_MODE"] = mode
@@ -82,10 +85,19 @@ def run(
         from .isolation import isolate
 
         isolate()
-    command = [sys.executable, "-m", "pytest", *pytest_args]
-    if os.name == "posix":  # one process: signals and exit codes are pytest's own, nothing is orphaned
-        os.execve(sys.executable, command, environment)  # noqa: S606 - a list, no shell
-    context.exit(subprocess.run(command, env=environment, check=False).returncode)
+    context.exit(_become([sys.executable, "-m", "pytest", *pytest_args], environment))
+
+
+def _become(command: list[str], environment: dict[str, str]) -> int:
+    """Be the command from now on; where a process cannot (Windows), its exit code."""
+    if sys.platform != "win32":  # one process: signals and exit codes are pytest's own, nothing is orphaned
+        os.execve(command[0], command, environment)  # noqa: S606 - a list, no shell
+    with subprocess.Popen(command, env=environment) as child:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:  # the console told the child as well: it ends by itself, with a summary
+                continue
 
 
 def _replaying(mode: str | None, pytest_args: tuple[str, ...]) -> str:
@@ -102,7 +114,13 @@ def _replaying(mode: str | None, pytest_args: tuple[str, ...]) -> str:
             hint="booktest-cassettes run to record, then booktest-cassettes approve --all,"
             " then booktest-cassettes run --isolate",
         )
-    return mode or RecordMode.NONE.value
+    return asked[-1] if asked else RecordMode.NONE.value
+
+
+def _with_mode(mode: str, pytest_args: tuple[str, ...]) -> tuple[str, ...]:
+    """As the last option, which wins over addopts, PYTEST_ADDOPTS and what an @file holds."""
+    end = pytest_args.index("--") if "--" in pytest_args else len(pytest_args)
+    return (*pytest_args[:end], f"--cassettes={mode}", *pytest_args[end:])
 
 
 def _refuse_recording_in_ci(mode: str | None) -> None:

@@ -2,11 +2,12 @@
 
 The kernel gives it a network namespace that holds a loopback interface and nothing else. Whoever may
 (root) gets just that; everybody else gets a user namespace around it in which they remain themselves.
-Unix sockets are files, not network: they keep working.
+Unix sockets with a path are files, not network: they keep working.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import struct
@@ -23,8 +24,8 @@ _IFREQ = struct.Struct("16sh22x")
 
 _HINT = (
     "allow user namespaces (sysctl kernel.unprivileged_userns_clone,"
-    " kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces; docker run"
-    " --security-opt seccomp=unconfined), or leave --isolate out: CI=1 booktest-cassettes run"
+    " kernel.apparmor_restrict_unprivileged_userns, user.max_user_namespaces, user.max_net_namespaces;"
+    " docker run --security-opt seccomp=unconfined), or leave --isolate out: CI=1 booktest-cassettes run"
     " replays strictly, and refuses what Python opens in the tests' own process"
 )
 
@@ -65,7 +66,9 @@ def _unshare(flags: int) -> None:
 
     if ctypes.CDLL(None, use_errno=True).unshare(flags):
         number = ctypes.get_errno()
-        raise OSError(number, f"unshare: {os.strerror(number)}")
+        # The kernel's word for its limit on namespaces is that of a full disk.
+        reason = "no more namespaces allowed" if number == errno.ENOSPC else os.strerror(number)
+        raise OSError(number, f"unshare: {reason}")
 
 
 def _stay(user: int, group: int) -> None:

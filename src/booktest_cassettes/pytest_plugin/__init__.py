@@ -34,6 +34,8 @@ class PytestRunner:
         self.reported: set[str] = set()
         self.replayed = False
         self.recorded: dict[str, dict[str, str | None]] = {}
+        self.session: pytest.Session | None = None
+        self.workers: list[Any] = []
 
     @cached_property
     def tally(self) -> Tally:
@@ -153,6 +155,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     this = config.stash[_RUNNER]
     runner.unregister(this)
     del config.stash[_RUNNER]
+    if this.workers and this.session is not None:
+        from ..afterwards import REFUSED, refused_in
+
+        if any(map(refused_in, this.workers)):
+            this.session.exitstatus = REFUSED
     if this.replayed and runner.running() is None:
         _arm(this)
 
@@ -229,6 +236,20 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
         run.judge(None)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[object], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """The traffic of a fixture wider than the test that asks for it first is not that test's."""
+    this = request.config.stash[_RUNNER]
+    if fixturedef.scope == "function" or this.item is None or _RUN not in this.item.stash:
+        return (yield)
+    from .fixtures import own_cassette
+
+    with own_cassette(fixturedef, request, this.project()):
+        return (yield)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test whose cassette refused something fails, even if it swallowed the exception."""
@@ -258,16 +279,19 @@ def pytest_runtest_makereport(
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """Add up what an xdist worker counted."""
+    """Add up what an xdist worker counted; it still has its exit handlers to run."""
     sent = getattr(node, "workeroutput", {}).get(_SENT)
     if sent:
-        node.config.stash[_RUNNER].tally.add(sent)
+        this = node.config.stash[_RUNNER]
+        this.tally.add(sent)
+        this.workers.append(node)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Send the counts home, or end with the exit code they ask for."""
     this = session.config.stash[_RUNNER]
+    this.session = session
     if "tally" not in this.__dict__:
         return
     output = getattr(session.config, "workeroutput", None)

@@ -21,8 +21,6 @@ _ANY_OS = b"\xff"
 _LEVELS = (6, 5, 4, 3, 2, 7, 8, 9, 1, 0)  # where several give the same bytes, the one the header fits
 _LIKELY = {2: (9, *_LEVELS), 4: (1, 0, *_LEVELS)}
 _TRIAL = 131_072  # bytes of content; a wrong level mostly shows itself in the first of them
-_BIG = 1_048_576  # bytes; what is larger comes in parts, so that a client can read it without holding it
-_PART = 65_536
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
 _AWS_JSON = "application/x-amz-json"
@@ -136,9 +134,8 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
     """How a body is delivered on replay.
 
     Event streams come event by event and line-delimited JSON line by line, whatever TCP did; other
-    bodies come whole, or in equal parts where no client would get them in one; ``splits`` (recorded with
-    ``chunks = "exact"``) are followed where they are. Together the pieces are the wire bytes, whatever
-    ``splits`` says.
+    bodies come whole; ``splits`` (recorded with ``chunks = "exact"``) are followed where they are.
+    Together the pieces are the wire bytes, whatever ``splits`` says.
     """
     wire = body.wire
     if splits:
@@ -149,7 +146,7 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
             return _cut(wire, [match.end() for match in _EVENT_END.finditer(wire)])
         if kind in _LINE_TYPES:
             return wire.splitlines(keepends=True)
-    return _cut(wire, [] if len(wire) < _BIG else list(range(_PART, len(wire), _PART)))
+    return [wire] if wire else []
 
 
 def _cut(data: bytes, ends: list[int]) -> list[bytes]:

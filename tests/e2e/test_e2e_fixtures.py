@@ -1,0 +1,135 @@
+"""Fixtures wider than a test: their traffic is their own, whichever test meets them first."""
+
+from __future__ import annotations
+
+import pytest
+
+TESTS = """
+    import pytest, requests
+    from booktest_cassettes import cassette
+
+    @pytest.fixture(scope="{scope}")
+    {cassette}
+    def token():
+        yield requests.get("{url}/token").json()["path"]
+        requests.get("{url}/goodbye")
+
+    @cassette
+    def test_one(token):
+        assert token == "/token"
+        assert requests.get("{url}/one").ok
+
+    @cassette
+    def test_two(token):
+        assert token == "/token"
+        assert requests.get("{url}/two").ok
+"""
+
+
+@pytest.mark.parametrize("decorated", ["@cassette", ""], ids=["decorated", "plain"])
+@pytest.mark.parametrize("scope", ["class", "module", "package", "session"])
+def test_a_wide_fixture_has_a_snapshot_of_its_own(workspace, api, scope, decorated) -> None:
+    workspace.write("test_it.py", TESTS.format(scope=scope, url=api.url, cassette=decorated))
+    workspace.record()
+    assert workspace.manifest.count("test_it.py::token:") == 1
+    for name, other in (("one", "two"), ("two", "one")):
+        shown = workspace.cli("show", f"test_it.py::test_{name}").text
+        assert f"/{name}" in shown
+        assert f"/{other}" not in shown
+        assert "/token" not in shown
+    shown = workspace.cli("show", "test_it.py::token").text
+    assert "/token" in shown
+    assert "/goodbye" in shown
+    hits = api.hits
+    for order in (["test_it.py::test_two", "test_it.py::test_one"], ["test_it.py::test_two"], ["-n", "2"]):
+        done = workspace.pytest("-q", "-p", "no:randomly", *order, ci=True)
+        assert done.code == 0, done.text
+    assert api.hits == hits
+
+
+def test_each_parameter_has_its_own(workspace, api) -> None:
+    workspace.write(
+        "test_it.py",
+        f"""
+        import pytest, requests
+        from booktest_cassettes import cassette
+
+        @pytest.fixture(scope="module", params=["red", object()])
+        def page(request):
+            name = request.param if request.param == "red" else "other"
+            return requests.get(f"{api.url}/{{name}}").json()["path"]
+
+        @cassette
+        def test_it(page):
+            assert page in ("/red", "/other")
+        """,
+    )
+    workspace.record()
+    assert "test_it.py::page[red]:" in workspace.manifest
+    assert "test_it.py::page[1]:" in workspace.manifest
+    api.stop()
+    assert workspace.pytest("-q", ci=True).code == 0
+
+
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_wide_fixture_that_was_not_recorded_is_refused(workspace, api, swallowed) -> None:
+    call = f'requests.get("{api.url}/token")'
+    body = f"with contextlib.suppress(Exception): {call}" if swallowed else call
+    workspace.write(
+        "test_it.py",
+        f"""
+        import contextlib, pytest, requests
+        from booktest_cassettes import cassette
+
+        @pytest.fixture(scope="module", autouse=True)
+        def token():
+            {body}
+            yield
+
+        @cassette
+        def test_it():
+            pass
+        """,
+    )
+    done = workspace.pytest("-q", ci=True)
+    assert done.code == 3, done.text
+    assert "test_it.py::token: its request GET" in done.text
+    assert "next: booktest-cassettes run -- test_it.py::test_it" in done.text
+    assert api.hits == 0
+
+
+def test_async_and_conftest_fixtures_have_theirs_and_quiet_ones_have_none(workspace, api) -> None:
+    workspace.write(
+        "sub/conftest.py",
+        f"""
+        import httpx, pytest_asyncio, pytest
+
+        @pytest_asyncio.fixture(scope="module", loop_scope="module")
+        async def user():
+            async with httpx.AsyncClient() as client:
+                yield (await client.get("{api.url}/user")).json()["path"]
+                await client.get("{api.url}/goodbye")
+
+        @pytest.fixture(scope="session")
+        def quiet():
+            return 1
+        """,
+    )
+    workspace.write(
+        "sub/test_it.py",
+        """
+        import pytest
+        from booktest_cassettes import cassette
+
+        @cassette
+        @pytest.mark.asyncio(loop_scope="module")
+        async def test_it(user, quiet):
+            assert (user, quiet) == ("/user", 1)
+        """,
+    )
+    workspace.record()
+    assert "sub/conftest.py::user:" in workspace.manifest
+    assert "quiet" not in workspace.manifest
+    assert "test_it" not in workspace.manifest
+    api.stop()
+    assert workspace.pytest("-q", ci=True).code == 0
