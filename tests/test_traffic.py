@@ -74,7 +74,7 @@ def test_sequential_traffic_keeps_its_order():
     traffic = make()
     for path in ("/c", "/a", "/b"):
         traffic.record(get(path)).finish(Response(200))
-    items = traffic.interactions(keep_loaded=False, replace_matching=False)
+    items = traffic.hand_over(keep_loaded=False, replace_matching=False)
     assert [item.request.url[-2:] for item in items] == ["/c", "/a", "/b"]
 
 
@@ -84,7 +84,7 @@ def test_concurrent_traffic_does_not_depend_on_who_came_first():
         slots = [traffic.record(get(path)) for path in paths]
         for slot in random.sample(slots, len(slots)):
             slot.finish(Response(200))
-        return traffic.interactions(keep_loaded=False, replace_matching=False)
+        return traffic.hand_over(keep_loaded=False, replace_matching=False)
 
     paths = [f"/{n}" for n in range(20)]
     assert record(paths) == record(random.sample(paths, len(paths)))
@@ -95,14 +95,14 @@ def test_a_request_that_never_had_an_outcome_is_not_recorded():
     traffic.record(get("/lost"))
     traffic.drop(traffic.record(get("/cancelled")))
     traffic.record(get("/failed")).finish(Failure("builtins.TimeoutError", "timed out"))
-    items = traffic.interactions(keep_loaded=False, replace_matching=False)
+    items = traffic.hand_over(keep_loaded=False, replace_matching=False)
     assert [item.request.url for item in items] == ["http://api.test/failed"]
 
 
 def test_recording_all_replaces_what_was_asked_again_and_keeps_the_rest():
     traffic = make([answered("/a", "old"), answered("/b", "old")], replays=False)
     traffic.record(get("/a")).finish(Response(200, body=Body(b"new")))
-    items = traffic.interactions(keep_loaded=True, replace_matching=True)
+    items = traffic.hand_over(keep_loaded=True, replace_matching=True)
     assert sorted((item.request.url[-2:], text(item)) for item in items) == [("/a", "new"), ("/b", "old")]
 
 
@@ -115,7 +115,7 @@ def test_what_is_recorded_is_clean():
     slot.finish(
         Response(200, headers=(("Date", "Sat, 21 Nov 2026 01:00:00 GMT"), ("Set-Cookie", "id=77; Path=/")))
     )
-    (item,) = traffic.interactions(keep_loaded=False, replace_matching=False)
+    (item,) = traffic.hand_over(keep_loaded=False, replace_matching=False)
     assert item.request == Request(
         "GET", "http://api.test/?api_key=REDACTED", (("Authorization", "Bearer REDACTED"),)
     )

@@ -67,7 +67,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         return
     if event in _LOOKUPS:
         # Looking an address up is the first step of connecting to it: nothing is left open yet.
-        event = "socket.connect" if event == "socket.getaddrinfo" and _address(arguments[0]) else event
+        event = "socket.connect" if event == "socket.getaddrinfo" and address_of(arguments[0]) else event
         _check(session, event, (*arguments, None))
     else:
         _check(session, event, arguments[-1])
@@ -99,7 +99,7 @@ def _check(session: Session, event: str, address: object) -> None:
     host, port = address[0], address[1] if isinstance(address[1], int) else None
     if isinstance(host, (bytes, bytearray)):
         host = host.decode("ascii", "replace")
-    if not isinstance(host, str) or _is_local(host) or _is_allowed(session, host, port):
+    if not isinstance(host, str) or is_local(host) or _is_allowed(session, host, port):
         return
     raise session.refuse(refusal(session, event, host, port))
 
@@ -114,14 +114,15 @@ def refusal(session: Session, event: str, host: str, port: int | None) -> Networ
     )
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a name or an address leads to this machine."""
     if host.lower() in _LOCAL_NAMES or host.lower().endswith(".localhost"):
         return True
-    address = _address(host)
+    address = address_of(host)
     return address is not None and (address.is_loopback or address.is_unspecified)
 
 
-def _address(host: object) -> IPv4Address | IPv6Address | None:
+def address_of(host: object) -> IPv4Address | IPv6Address | None:
     """The address that ``host`` spells, or ``None`` for a name."""
     if not isinstance(host, str):
         return None

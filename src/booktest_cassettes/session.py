@@ -184,7 +184,7 @@ class Session:
         mode = self.settings.mode
         blobs: dict[Kind, bytes] = {}
         for kind, traffic in self.traffic.items():
-            items = traffic.interactions(
+            items = traffic.hand_over(
                 keep_loaded=mode in (RecordMode.NEW_EPISODES, RecordMode.ALL),
                 replace_matching=mode is RecordMode.ALL,
             )

@@ -95,6 +95,7 @@ class Traffic:
         self._open: Counter[Request] = Counter()
         self._waves: Counter[Request] = Counter()
         self._concurrent = False
+        self._handed_over = False
 
     def clean(self, request: Request) -> Request:
         """The request as it is matched and written down."""
@@ -155,14 +156,17 @@ class Traffic:
         key = self.matcher.key(request)
         return sum(self.matcher.key(item.request) == key for item in self.loaded)
 
-    def interactions(self, *, keep_loaded: bool, replace_matching: bool) -> list[Interaction]:
-        """What a recording amounts to; it is asked for once.
+    def hand_over(self, *, keep_loaded: bool, replace_matching: bool) -> list[Interaction]:
+        """What a recording amounts to. A second call raises: what was recorded is gone from here.
 
         Sequential traffic stays in order. Concurrent traffic is sorted by request, so that the
         order in which threads won does not change the digest; equal requests keep their order, but for
         those that were under way at once.
         """
         # What was recorded is handed over: a big body is not kept here while its blob is written.
+        if self._handed_over:
+            raise RuntimeError("this recording was handed over already")
+        self._handed_over = True
         slots, self._slots = self._slots, []
         done = [(slot.wave, item) for slot in slots if (item := _finished(slot))]
         slots.clear()

@@ -282,12 +282,15 @@ async def see_aiohttp(response: aiohttp.ClientResponse) -> dict[str, Any]:
         "reason": response.reason,
         "version": tuple(response.version or ()),
         "headers": list(response.headers.items()),
-        "raw_headers": list(response.raw_headers),
+        "raw_headers": told(lambda: list(response.raw_headers)),
         "url": str(response.url),
         "real_url": str(response.real_url),
         "method": response.method,
         "cookies": sorted((name, morsel.value, morsel["path"]) for name, morsel in response.cookies.items()),
-        "history": [(past.status, str(past.url), list(past.raw_headers)) for past in response.history],
+        "history": [
+            (past.status, str(past.url), told(lambda past=past: list(past.raw_headers)))
+            for past in response.history
+        ],
         "kind": response.content_type,
         "charset": response.charset,
         "ok": response.ok,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import warnings
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
@@ -226,3 +228,23 @@ def test_text_of_an_unknown_encoding_is_guessed_as_it_was(lab: Lab) -> None:
 
     _conform(lab, talk)
     assert TEXT
+
+
+def test_an_answer_that_is_dropped_unread_warns_of_nothing(lab: Lab) -> None:
+    async def drop(session: aiohttp.ClientSession, url: str) -> int:
+        return (await session.get(url)).status
+
+    def scenario(base: str) -> list[int]:
+        async def talk() -> list[int]:
+            async with aiohttp.ClientSession() as session:
+                found = [await drop(session, f"{base}/text")]
+                gc.collect()
+                return [*found, await drop(session, f"{base}/json")]
+
+        return asyncio.run(talk())
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert lab.conform(scenario) == [200, 200]
+        gc.collect()
+    assert not [str(warning.message) for warning in caught if "nclosed" in str(warning.message)]

@@ -20,7 +20,7 @@ from clients import CONTEXT, on_asyncio
 from hishel.httpx import CacheTransport
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from lab import ID, Lab, described
-from loopback import EVENTS, TEXT
+from loopback import EVENTS, TEXT, running_server
 from requests.adapters import HTTPAdapter
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -354,3 +354,30 @@ def test_cachecontrol_sees_the_same_headers(lab: Lab) -> None:
             return [(answer.content, answer.from_cache) for answer in answers]
 
     lab.conform(scenario)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+@pytest.mark.parametrize("spelling", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_a_token_that_was_asked_for_elsewhere_opens_no_way_to_the_server(
+    lab: Lab, library: Any, spelling: str
+) -> None:
+    """An adapter saw a request, but not the one that goes out."""
+
+    class Discovering(library.BaseTransport):
+        def handle_request(self, request: Any) -> Any:
+            requests.get(f"{tokens.base}/text", timeout=5)
+            with socket.create_connection((spelling, request.url.port), 5) as sock:
+                sock.sendall(b"GET /json HTTP/1.0\r\n\r\n")
+                return library.Response(200, content=sock.recv(65_536))
+
+    with running_server() as tokens:
+        lab.record()
+        with cassette(ID):
+            requests.get(f"{tokens.base}/text", timeout=5)
+        lab.approve()
+        for mode in ("none", "rewrite"):
+            lab.runner.use(mode)
+            with pytest.raises(UnhandledRequest, match="opens connections of its own"), cassette(ID):
+                with library.Client(transport=Discovering(), verify=CONTEXT) as client, suppress(Exception):
+                    client.get(f"{lab.server.base}/json")
+        assert lab.server.connections == 0

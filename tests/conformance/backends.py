@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
+from columns import COLUMNS
 from lab import ID, LabRunner
 
 from booktest_cassettes import cassette, runner
@@ -27,10 +28,13 @@ class Backend(Protocol):
         """Record from nothing."""
 
     def keep(self) -> bool:
-        """Make the recording the one that is replayed; whether it differs from the one before."""
+        """Make the recording the one that is replayed; whether there is a new one."""
 
     def replaying(self, options: dict[str, Any]) -> AbstractContextManager[Any]:
         """Replay strictly."""
+
+    def refused(self, error: Exception) -> bool:
+        """Whether what a replay raised is the recorder's own refusal."""
 
     def close(self) -> None:
         """Leave nothing behind."""
@@ -60,6 +64,10 @@ class Ours:
     def replaying(self, options: dict[str, Any]) -> AbstractContextManager[Any]:
         return cassette(ID, **{"unused": "error", **options})
 
+    def refused(self, error: Exception) -> bool:
+        session, _ = self._runner.reports[-1]
+        return bool(session.problems)
+
     def close(self) -> None:
         runner.unregister(self._runner)
 
@@ -76,7 +84,12 @@ class Vcrpy:
         return self._use("all")
 
     def keep(self) -> bool:
-        return True
+        return self._path.exists()
+
+    def refused(self, error: Exception) -> bool:
+        from vcr.errors import CannotOverwriteExistingCassetteException, UnhandledHTTPRequestError
+
+        return _is_caused_by(error, (CannotOverwriteExistingCassetteException, UnhandledHTTPRequestError))
 
     def replaying(self, options: dict[str, Any]) -> AbstractContextManager[Any]:
         return self._use("none")
@@ -93,14 +106,36 @@ class Vcrpy:
 class Cassetter(Vcrpy):
     """cassetter with its defaults."""
 
+    def refused(self, error: Exception) -> bool:
+        import cassetter
+
+        return _is_caused_by(error, (cassetter.NoMatchError,))
+
     def _use(self, mode: str) -> AbstractContextManager[Any]:
         import cassetter
 
         return cassetter.use_cassette(self._path, record_mode=mode)  # type: ignore[no-any-return]
 
 
-BACKENDS: dict[str, type[Ours | Vcrpy]] = {
-    "booktest-cassettes": Ours,
-    "vcrpy": Vcrpy,
-    "cassetter": Cassetter,
+def _is_caused_by(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
+    """Whether an exception is of one of these kinds, or was raised from one, however a client wrapped it."""
+    left, seen = [error], set()
+    while left:
+        found = left.pop()
+        if isinstance(found, kinds):
+            return True
+        seen.add(id(found))
+        inner = (found.__cause__, found.__context__, getattr(found, "reason", None), *found.args)
+        left += [one for one in inner if isinstance(one, BaseException) and id(one) not in seen]
+    return False
+
+
+_OF_CASSETTER = ("requests", "urllib3", "aiohttp", "httpx")
+PEERS = {"vcrpy": Vcrpy, "cassetter": Cassetter}
+#: Clients that a peer says it records; the others are played all the same.
+CLAIMED = {
+    "vcrpy": tuple(COLUMNS),
+    "cassetter": tuple(
+        name for name in COLUMNS if name.startswith(("requests", "urllib3", "aiohttp", "httpx"))
+    ),
 }

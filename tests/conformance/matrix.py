@@ -1,4 +1,4 @@
-"""The matrix: every row for every column, judged; the limits that are known and why."""
+"""The matrix: every row for every column, judged; by one rule for every recorder."""
 
 from __future__ import annotations
 
@@ -25,9 +25,6 @@ ROWS: dict[str, Row] = {
     for room in (rows, rows_uploads, rows_streams, rows_connections, rows_order, rows_strict)
     for row in room.ROWS
 }
-
-#: Cells that do not pass, and why: row, column, reason. Each is run, and must fail.
-LIMITS: dict[tuple[str, str], str] = {}
 
 
 def cells() -> list[tuple[str, str]]:
@@ -91,7 +88,10 @@ def _record(row: Row, column: str, stage: Stage, backend: Backend, of: Any) -> A
             same(of(recorded), of(live), "recorded", "live")
             if row.holds:
                 row.holds(stage)
-        if backend.keep() != first and backend.addressed:
+        kept = backend.keep()
+        if first and not kept:
+            raise Verdict("records nothing", "no recording was made")
+        if kept and not first:
             raise Verdict("unstable", "recording the same again gave another digest")
     return recorded
 
@@ -108,11 +108,11 @@ def _replay(row: Row, column: str, stage: Stage, backend: Backend, recorded: Any
     if stage.arrivals != arrivals:
         raise Verdict("leaks", "the replay reached a server")
     if row.refused:
-        if error is None:
-            raise Verdict("lenient", "the replay was not refused")
+        if error is None or not backend.refused(error):
+            raise Verdict("lenient", f"the replay was not refused, it ended with {error!r}")
     elif error is not None:
         raise Verdict("replay fails", f"{type(error).__name__}: {error}") from error
-    elif way is row.ways[column]:
+    else:
         with _blaming("replays another answer"):
             same(of(replayed), of(recorded), "replayed", "recorded")
 

@@ -90,7 +90,7 @@ TLS = [
     Row(
         "TLS and HTTP/2",
         "untrusted certificate",
-        for_all(asking(Ask("/json", ca=None), lambda stage: stage.tls, failing=True)),
+        for_all(asking(Ask("/json"), lambda stage: stage.tls, failing=True)),
     ),
     Row(
         "TLS and HTTP/2",

@@ -88,7 +88,7 @@ def _joined(make: Callable[[str], Way]) -> Callable[[str], Way]:
     return joined
 
 
-def _in_exact_chunks(column: str) -> Way:
+def _chunk_by_chunk(column: str) -> Way:
     play = reading("pieces", _release, PIECES)(column)
 
     def way(stage: Stage) -> Any:
@@ -96,13 +96,14 @@ def _in_exact_chunks(column: str) -> Way:
         for how, seen in found.items():
             count = sum(1 for piece in seen["pieces"] if _as_bytes(piece))
             # A character that is cut in two makes one piece less of text.
-            assert count in (len(SENT), len(SENT) - ("text" in how)), f"{how}: {seen['pieces']}"
+            seen["all chunks"] = count in (len(SENT), len(SENT) - ("text" in how))
         return found
 
     return way
 
 
 _ALL = {column: PIECES[column] | LINES[column] for column in COLUMNS}
+_EXACT = {"chunks": "exact"}
 _EARLY = reading("sse", _release, _ALL, limit=2)
 ROWS = [
     _row("SSE, event by event, at once", reading("sse", _release_at_data, _ALL), holds=_prompt),
@@ -112,7 +113,12 @@ ROWS = [
         {**_WHOLE, **_BUFFERED},
         holds=_prompt,
     ),
-    _row('`chunks="exact"`: chunk by chunk', _in_exact_chunks, options={"chunks": "exact"}, holds=_prompt),
+    _row(
+        "chunk by chunk, split inside a character",
+        _chunk_by_chunk,
+        options={"chunks": "exact"},
+        holds=_prompt,
+    ),
     _row("plain text in chunks, whole", _joined(reading("chunked", _ignore, _ALL))),
     _row("JSON lines, by line", reading("lines", _ignore, LINES), _NO_LINES),
     _row("closed early", _EARLY),

@@ -24,7 +24,11 @@ def _saying(say: Say) -> Callable[[str], Way]:
 
 
 def _ask(path: str, method: str = "GET", **more: Any) -> Say:
-    return lambda exchange, stage: exchange(stage.base, Ask(path, method, **more))["status"]
+    return lambda exchange, stage: _answer(exchange(stage.base, Ask(path, method, **more)))
+
+
+def _answer(seen: dict[str, Any]) -> dict[str, Any]:
+    return {name: seen[name] for name in ("status", "body")}
 
 
 def _swallowing(say: Say) -> Say:
@@ -48,7 +52,7 @@ def _twice(say: Say) -> Say:
 
 
 def _elsewhere(exchange: Any, stage: Stage) -> Any:
-    return exchange(stage.base.replace("127.0.0.1", "localhost"), Ask("/echo"))["status"]
+    return _answer(exchange(stage.base.replace("127.0.0.1", "localhost"), Ask("/echo")))
 
 
 def _refused(name: str, recorded: Say, attempted: Say) -> Row:

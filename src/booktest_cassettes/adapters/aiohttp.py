@@ -30,7 +30,8 @@ from ..digest import Kind
 from ..errors import UnhandledRequest
 from ..recording.model import Failure, Interaction, Request
 from ..session import Session
-from .aiohttp_bodies import CannedHandler, Recording
+from . import seams
+from .aiohttp_bodies import CannedConnection, CannedHandler, Recording
 from .cancelling import CANCELLED, cancelled_again
 from .failures import exception_of, failure_of
 from .serving import session_for
@@ -40,11 +41,11 @@ _TIMED_OUT = Failure("builtins.TimeoutError", "")
 
 def install(_module: str) -> None:
     """Patch the connector, and the two places where a recording sees what came of it."""
-    BaseConnector.connect = _connect(BaseConnector.connect)  # type: ignore[method-assign]
-    ClientResponse.start = _start(ClientResponse.start)  # type: ignore[method-assign]
+    seams.replace(BaseConnector, "connect", _connect)
+    seams.replace(ClientResponse, "start", _start)
     # On the class, not on an instance: uvloop binds these methods when it makes a connection.
-    ResponseHandler.data_received = _data_received(ResponseHandler.data_received)  # type: ignore[method-assign]
-    ResponseHandler.connection_lost = _connection_lost(ResponseHandler.connection_lost)  # type: ignore[method-assign]
+    seams.replace(ResponseHandler, "data_received", _data_received)
+    seams.replace(ResponseHandler, "connection_lost", _connection_lost)
 
 
 def _connect(original: Any) -> Any:
@@ -94,7 +95,7 @@ def _replayed(
         handler.set_exception(error)
     else:
         handler.will_answer(session, clean, outcome)
-    return Connection(connector, req.connection_key, handler, handler._loop)
+    return CannedConnection(connector, req.connection_key, handler, handler._loop)
 
 
 def _refuse_websocket(session: Session, req: ClientRequest) -> None:

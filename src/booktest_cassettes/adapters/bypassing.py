@@ -2,7 +2,8 @@
 
 Websockets are no exchange of requests and answers; clients such as curl_cffi open no socket that Python
 knows of, so that neither a recording nor the guard sees them. Both are refused in every mode, on this
-machine too: passed over in silence they would be live in a replay. ``allow_hosts`` lets them through.
+machine too: passed over in silence they would be live in a replay. ``allow_hosts`` lets them
+through, but for pycurl, whose handles do not say where they go.
 """
 
 from __future__ import annotations

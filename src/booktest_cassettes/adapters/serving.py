@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..active import current
@@ -26,9 +26,9 @@ class Sending:
 
     session: Session
     request: Any
-    transport: str
-    #: Whether an adapter was asked about this request, or one that the transport made for it.
-    seen: bool = False
+    client: Any
+    #: URLs that adapters were asked about meanwhile: of this request, or of some that the transport made.
+    asked: list[str] = field(default_factory=list)
 
 
 sending: ContextVar[Sending | None] = ContextVar("booktest_cassettes_sending", default=None)
@@ -38,7 +38,7 @@ def session_for(url: str) -> Session | None:
     """The session that a request to this URL belongs to, or ``None``: it is none of our business."""
     under_way = sending.get()
     if under_way is not None:
-        under_way.seen = True
+        under_way.asked.append(url)
     session = current()
     if session is None or session.settings.leaves_alone(url):
         return None

@@ -24,6 +24,7 @@ from tornado.simple_httpclient import SimpleAsyncHTTPClient, _HTTPConnection
 from ..active import current
 from ..digest import Kind
 from ..recording.model import Failure, Request
+from . import seams
 from .bypassing import refuse_upgrade
 from .failures import exception_of
 from .serving import session_for
@@ -34,11 +35,9 @@ _CONTEXT = "cassette_context"
 
 def install(_module: str) -> None:
     """Patch where requests enter the client, leave its queue, and run."""
-    client: Any = SimpleAsyncHTTPClient
-    connection: Any = _HTTPConnection
-    client.fetch_impl = _fetch_impl(client.fetch_impl)
-    client._handle_request = _handle_request(client._handle_request)
-    connection.run = _run(connection.run)
+    seams.replace(SimpleAsyncHTTPClient, "fetch_impl", _fetch_impl)
+    seams.replace(SimpleAsyncHTTPClient, "_handle_request", _handle_request)
+    seams.replace(_HTTPConnection, "run", _run)
 
 
 def _fetch_impl(original: Any) -> Any:

@@ -12,13 +12,13 @@ from typing import Any
 
 from ..errors import UnhandledRequest
 from ..session import Session
+from . import seams
 from .serving import session_for
 
 
 def install(module: str) -> None:
     """Patch the method that every implementation inherits."""
-    client = sys.modules[module].AsyncHTTPClient
-    client.fetch = _fetch(client.fetch)
+    seams.replace(sys.modules[module].AsyncHTTPClient, "fetch", _fetch)
 
 
 def _fetch(original: Any) -> Any:

@@ -13,10 +13,12 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
-from ..errors import CassetteError, UnhandledRequest
+from ..errors import UnhandledRequest
+from ..guard import address_of, is_local
+from . import seams
 from .serving import Sending, sending, session_for
 
 _SEND = "_send_single_request"
@@ -33,11 +35,8 @@ def install(module: str) -> None:
         When this version of the library sends in another way.
     """
     library = sys.modules[module]
-    for client, patched in ((library.Client, _sync_send), (library.AsyncClient, _async_send)):
-        original = getattr(client, _SEND, None)
-        if original is None:
-            raise CassetteError(f"cannot watch {module}.{client.__name__}.{_SEND}: this version is unknown")
-        setattr(client, _SEND, patched(original))
+    seams.replace(library.Client, _SEND, _sync_send)
+    seams.replace(library.AsyncClient, _SEND, _async_send)
     if not _watched:
         _watched.append(True)
         for name in ("connect", "connect_ex"):
@@ -71,10 +70,7 @@ def _async_send(original: Any) -> Any:
 
 def _sending(client: Any, request: Any) -> Sending | None:
     session = session_for(str(request.url))
-    if session is None:
-        return None
-    transport = type(client._transport_for_url(request.url))
-    return Sending(session, request, f"{transport.__module__}.{transport.__qualname__}")
+    return None if session is None else Sending(session, request, client)
 
 
 def _checking(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,37 +78,41 @@ def _checking(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(method)
     def checked(sock: socket.socket, address: Any, *rest: Any) -> Any:
-        unseen = sending.get()
-        if unseen is not None and not unseen.seen and _leads_to(unseen.request.url, address):
+        under_way = sending.get()
+        if under_way is not None and isinstance(address, tuple) and _is_unseen(under_way, address):
             sock.close()  # its maker expects an OSError, and closes it only then
-            raise unseen.session.refuse(_refusal(unseen))
+            raise under_way.session.refuse(_refusal(under_way))
         return method(sock, address, *rest)
 
     return checked
 
 
-def _leads_to(url: Any, address: Any) -> bool:
+def _is_unseen(under_way: Sending, address: tuple[Any, ...]) -> bool:
+    """Whether this leads to where the request goes, and no adapter was asked about anything there."""
+    url = str(under_way.request.url)
+    return _leads_to(url, address) and not any(_leads_to(asked, address) for asked in under_way.asked)
+
+
+def _leads_to(url: str, address: tuple[Any, ...]) -> bool:
     """Whether ``(host, port)`` is where a URL leads. A name leads to another machine, or to this one."""
-    if not isinstance(address, tuple) or address[1] != (url.port or _PORTS.get(url.scheme)):
+    parts = urlsplit(url)
+    if address[1] != (parts.port or _PORTS.get(parts.scheme)):
         return False
-    wanted, found = str(url.host), str(address[0]).partition("%")[0]
+    wanted, found = (parts.hostname or "").rstrip("."), str(address[0]).rstrip(".").lower()
     if wanted == found:
         return True
-    try:
-        local = ip_address(found).is_loopback
-    except ValueError:
-        return False
-    try:
-        ip_address(wanted)
-    except ValueError:
-        return local == (wanted == "localhost" or wanted.endswith(".localhost"))
-    return False
+    one, other = address_of(wanted), address_of(found)
+    if one is not None and other is not None:
+        return one == other
+    return is_local(wanted) == is_local(found)
 
 
 def _refusal(unseen: Sending) -> UnhandledRequest:
     request = unseen.request
+    transport = type(unseen.client._transport_for_url(request.url))
+    name = f"{transport.__module__}.{transport.__qualname__}"
     return UnhandledRequest(
-        f"{unseen.session.test_id}: {request.method} {request.url} goes through {unseen.transport},"
+        f"{unseen.session.test_id}: {request.method} {request.url} goes through {name},"
         " which opens connections of its own: no cassette can record or replay it",
         hint=f'httpx.HTTPTransport inside of it, or allow_hosts=["{request.url.host}"] to let it pass',
     )
