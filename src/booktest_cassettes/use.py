@@ -113,8 +113,13 @@ class Run:
             return
         results = session.results(passed and session.verdict() is None)
         runner = running()
-        if runner is not None:
+        if runner is None:
+            return
+        try:
             runner.report(session, results)
+        except CassetteError:
+            session.project.pending.remove(session.test_id)  # what is refused is not left to be approved
+            raise
 
     def end(self, error: BaseException | None) -> None:
         """Finish, and judge; for callers to whom the test is one call."""

@@ -57,7 +57,8 @@ def _build(kind: type[Exception], message: str) -> Exception:
     if kind.__module__ == "ssl":
         return kind(1, message)  # its text is only text when it has a number
     try:
-        return kind(message)
+        # TimeoutError("") would have args, and TimeoutError() has none.
+        return kind(message) if message else kind()
     except TypeError:  # a constructor that wants more than a message: the class and text are what is caught
         return _with_text(kind, message)
 

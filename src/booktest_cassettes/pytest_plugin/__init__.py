@@ -36,6 +36,7 @@ class PytestRunner:
         self.recorded: dict[str, dict[str, str | None]] = {}
         self.session: pytest.Session | None = None
         self.workers: list[Any] = []
+        self.shared: set[Any] = set()
 
     @cached_property
     def tally(self) -> Tally:
@@ -75,6 +76,10 @@ class PytestRunner:
     def origin(self) -> str:
         """See Runner."""
         return self.item.nodeid if self.item else ""
+
+    def shares(self, fixture: object) -> bool:
+        """Whether a fixture is asked for by a test with a cassette: the running one, or any collected."""
+        return fixture in self.shared or (self.item is not None and _RUN in self.item.stash)
 
     def report(self, session: Session, results: Sequence[Result]) -> None:
         """See Runner."""
@@ -177,10 +182,13 @@ def _arm(this: PytestRunner) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """A marker or decorator is the fixture, asked for before all others, so that their traffic is in it."""
     names = getattr(item, "fixturenames", None)
-    if names is None or "cassette" in names:
+    if names is None:
         return
-    if item.get_closest_marker("cassette") or _decoration(item) is not None:
-        names.insert(0, "cassette")
+    if "cassette" in names:
+        names.remove("cassette")  # pytest has sorted it behind wider ones
+    elif not item.get_closest_marker("cassette") and _decoration(item) is None:
+        return
+    names.insert(0, "cassette")
 
 
 def _decoration(item: pytest.Item) -> Use | None:
@@ -192,9 +200,15 @@ def _decoration(item: pytest.Item) -> Use | None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse a broken configuration or manifest before the first test that would need it."""
-    wanted = any("cassette" in getattr(item, "fixturenames", ()) for item in items)
-    if wanted and not hasattr(config, "workerinput"):  # with xdist, the controller has checked
-        _check_project(config.stash[_RUNNER])
+    wanting = [item for item in items if "cassette" in getattr(item, "fixturenames", ())]
+    if not wanting:
+        return
+    this = config.stash[_RUNNER]
+    if not hasattr(config, "workerinput"):  # with xdist, the controller has checked
+        _check_project(this)
+    from .fixtures import of_items
+
+    this.shared = of_items(wanting)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -242,7 +256,7 @@ def pytest_fixture_setup(
 ) -> Generator[None, object, object]:
     """The traffic of a fixture wider than the test that asks for it first is not that test's."""
     this = request.config.stash[_RUNNER]
-    if fixturedef.scope == "function" or this.item is None or _RUN not in this.item.stash:
+    if fixturedef.scope == "function" or not this.shares(fixturedef):
         return (yield)
     from .fixtures import own_cassette
 
