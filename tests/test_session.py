@@ -186,3 +186,15 @@ def test_env_lacking_in_the_snapshot_is_missing_before_the_test_begins(lab, monk
     assert lab.session("none", env=["REGION"]).env == {"REGION": "eu"}
     with pytest.raises(SnapshotMissing, match="ZONE"):
         lab.session("none", env=["REGION", "ZONE"])
+
+
+def test_a_refusal_that_is_repeated_is_told_once_and_counted(lab):
+    lab.record("rewrite", ("/one", "1"))
+    session = lab.session("none")
+    for path in ("/two", "/two", "/three", "/two"):
+        with pytest.raises(UnhandledRequest):
+            lab.ask(session, path)
+    text = str(session.verdict())
+    assert text.count("GET http://api.test/two is not in its http cassette") == 1
+    assert "refused 3 times" in text
+    assert text.count("refused") == 1

@@ -7,6 +7,7 @@ tell it what they refused; at the end it stages what a passed test recorded.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
@@ -56,7 +57,9 @@ class Session:
         mode = settings.mode
         self.records = mode in _RECORDING or (mode is RecordMode.ONCE and not self.base)
         self.strict = not self.records
+        #: What was refused, each once, and how often.
         self.problems: list[CassetteError] = []
+        self._refusals: Counter[str] = Counter()
         self.functions: frozenset[str] = frozenset()
         #: What runs this test again: a pytest id, "" where the runner cannot say, None without a runner.
         self.origin: str | None = ""
@@ -71,7 +74,8 @@ class Session:
     def refuse(self, error: CassetteError) -> CassetteError:
         """Remember a problem, so that it fails the test even when the code under test hides it."""
         with self._lock:
-            if str(error) not in [str(known) for known in self.problems]:
+            self._refusals[str(error)] += 1
+            if self._refusals[str(error)] == 1:
                 self.problems.append(error)
         return error
 
@@ -143,10 +147,16 @@ class Session:
                     hint=f"booktest-cassettes run -S -- {quote(self.origin or self.test_id)}",
                 )
             )
-        if len(problems) < 2:
+        again = {text: count for text, count in self._refusals.items() if count > 1}
+        if len(problems) < 2 and not again:
             return problems[0] if problems else None
         worst = max(problems, key=lambda problem: problem.exit_code)
-        text = "\n".join(problem.message for problem in problems)
+        text = "\n".join(
+            f"{problem.message}\n  refused {again[str(problem)]} times"
+            if str(problem) in again
+            else problem.message
+            for problem in problems
+        )
         return type(worst)(text, hint=worst.hint or next((p.hint for p in problems if p.hint), ""))
 
     def unused(self) -> list[tuple[Kind, Request]]:
