@@ -37,8 +37,9 @@ def _in_threads(paths: list[str]) -> Callable[[str], Way]:
         exchange = next(iter(EXCHANGES[column].values()))
 
         def play(stage: Stage) -> Any:
+            base = stage.base  # started here: from Python 3.12 on, each thread might start one
             with ThreadPoolExecutor(8) as pool:
-                found = list(pool.map(lambda path: exchange(stage.base, Ask(path)), paths))
+                found = list(pool.map(lambda path: exchange(base, Ask(path)), paths))
             return sorted((one["status"], one["body"]) for one in found)
 
         return play

@@ -41,6 +41,7 @@ def _swallowing(say: Say) -> Say:
 
 def _in_a_thread(say: Say) -> Say:
     def elsewhere(exchange: Any, stage: Stage) -> None:
+        _ = stage.base  # started here, not in the thread
         with ThreadPoolExecutor(1) as pool:
             pool.submit(say, exchange, stage)  # nobody asks for its result
 
