@@ -10,15 +10,13 @@ import base64
 import json
 import socket
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from email.utils import formatdate
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from loopback import Handler, Server
+from loopback import Handler, Server, running_server
 
 WORDS = ["Grüße ", "🦊", "", ' "quoted" ', "ende"]
 USAGE = {"prompt_tokens": 9, "completion_tokens": 5, "total_tokens": 14}
@@ -285,17 +283,6 @@ class LlmHandler(Handler):
         self.speak({"input_tokens": 14})
 
 
-@contextmanager
-def running_llm() -> Iterator[LlmServer]:
+def running_llm() -> AbstractContextManager[LlmServer]:
     """The server on a free port, stopped and closed at the end."""
-    server = LlmServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.stopping.set()
-        server.open_gate()
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running_server(make=LlmServer)

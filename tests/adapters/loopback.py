@@ -15,7 +15,7 @@ import threading
 import xmlrpc.client
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from socketserver import TCPServer
@@ -475,10 +475,31 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(b"who?", ("WWW-Authenticate", challenge), status="401 Unauthorized")
 
 
+def closed_port() -> str:
+    """A URL at which nothing listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+@contextmanager
+def full_port() -> Iterator[str]:
+    """A URL that accepts no connection: its backlog is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(3):
+            other = stack.enter_context(socket.socket())
+            other.settimeout(0)
+            other.connect_ex(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
 @contextmanager
 def running_server(
-    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", make: Callable[[], Server] | None = None
-) -> Iterator[Server]:
+    tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", make: Callable[[], Any] | None = None
+) -> Iterator[Any]:
     """A server on a free port, stopped and closed at the end. It is a proxy, too, for any host."""
     server = make() if make else Server(host)
     if tls is not None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from typing import Any
 
 import aiohttp
 import httpx
 import httpx2
+import loopback
 import pytest
 import requests
 import urllib3
@@ -22,23 +21,13 @@ from booktest_cassettes import cassette
 
 @pytest.fixture
 def closed_port() -> str:
-    with closing(socket.socket()) as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+    return loopback.closed_port()
 
 
 @pytest.fixture
 def full_port() -> Iterator[str]:
-    """A port whose backlog is full: connecting to it never ends."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(closing(socket.socket()))
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            other = stack.enter_context(closing(socket.socket()))
-            other.settimeout(0)
-            other.connect_ex(listener.getsockname())
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with loopback.full_port() as url:
+        yield url
 
 
 @pytest.mark.parametrize("library", [httpx, httpx2])
@@ -121,3 +110,13 @@ def test_a_cassette_error_is_not_taken_for_a_failed_connection_worth_retrying(la
         with requests.Session() as session:
             session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
             session.get(f"{lab.server.base}/other")
+
+
+def test_an_exception_without_arguments_comes_back_without_any(lab: Lab) -> None:
+    async def late(base: str) -> tuple[Any, ...]:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.3)) as session:
+            with pytest.raises(TimeoutError) as caught:
+                await session.get(f"{base}/hang")
+        return caught.value.args
+
+    assert lab.conform(lambda base: asyncio.run(late(base))) == ()

@@ -135,7 +135,5 @@ PEERS = {"vcrpy": Vcrpy, "cassetter": Cassetter}
 #: Clients that a peer says it records; the others are played all the same.
 CLAIMED = {
     "vcrpy": tuple(COLUMNS),
-    "cassetter": tuple(
-        name for name in COLUMNS if name.startswith(("requests", "urllib3", "aiohttp", "httpx"))
-    ),
+    "cassetter": tuple(name for name in COLUMNS if name.startswith(_OF_CASSETTER)),
 }

@@ -7,13 +7,13 @@ import socket
 import ssl
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 from http2_server import running_http2_server
-from loopback import Server, UnixServer, running_server
+from loopback import Server, UnixServer, closed_port, full_port, running_server
 
 CERTIFICATE = Path(__file__).parents[1] / "adapters" / "tls" / "cert.pem"
 
@@ -94,9 +94,7 @@ class Stage:
     @cached_property
     def closed(self) -> str:
         """A URL at which nothing listens."""
-        with closing(socket.socket()) as taken:
-            taken.bind(("127.0.0.1", 0))
-            return f"http://127.0.0.1:{taken.getsockname()[1]}"
+        return closed_port()
 
     @cached_property
     def deaf(self) -> str:
@@ -106,7 +104,7 @@ class Stage:
     @cached_property
     def full(self) -> str:
         """A URL that accepts no connection: its backlog is full."""
-        return self._stack.enter_context(_full_port())
+        return self._stack.enter_context(full_port())
 
 
 @contextmanager
@@ -115,17 +113,4 @@ def _deaf_port() -> Iterator[str]:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-@contextmanager
-def _full_port() -> Iterator[str]:
-    with ExitStack() as stack:
-        listener = stack.enter_context(closing(socket.socket()))
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(3):
-            other = stack.enter_context(closing(socket.socket()))
-            other.settimeout(0)
-            other.connect_ex(listener.getsockname())
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"

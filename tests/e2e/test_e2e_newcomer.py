@@ -82,6 +82,7 @@ def test_one_id_recorded_twice_with_different_traffic_is_refused(workspace, api)
     done = workspace.cli("run", "--", "-q", "-p", "no:randomly")
     assert done.code == 2, done.text
     assert "shared/id: was recorded twice in this run, with different traffic" in done.text
+    assert "shared/id" not in workspace.cli("status").text, "what was refused is left to be approved"
 
 
 def test_the_next_command_names_the_test_that_ran_where_the_id_is_no_test(workspace, api):

@@ -27,12 +27,12 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.payload import BytesPayload
 
 from ..digest import Kind
-from ..errors import UnhandledRequest
 from ..recording.model import Failure, Interaction, Request
 from ..session import Session
 from . import seams
 from .aiohttp_bodies import CannedConnection, CannedHandler, Recording
-from .cancelling import CANCELLED, cancelled_again
+from .bypassing import refuse_upgrade
+from .cancelling import CANCELLED, cancelled_again, gave_up
 from .failures import exception_of, failure_of
 from .serving import session_for
 
@@ -54,7 +54,7 @@ def _connect(original: Any) -> Any:
         session = session_for(str(req.url))
         if session is None:
             return await original(connector, req, *args, **options)  # type: ignore[no-any-return]
-        _refuse_websocket(session, req)
+        refuse_upgrade(session, str(req.url), req.headers)
         traffic = session.traffic[Kind.HTTP]
         clean = traffic.clean(await _model_request(req))
         item = traffic.play(clean)
@@ -75,7 +75,7 @@ def _connect(original: Any) -> Any:
             if getattr(req._timer, "_cancelled", False):
                 recording.failed(_TIMED_OUT)
             else:
-                recording.gave_up(error)
+                gave_up(recording.slot, error)
             raise
         recording.watch(connection)
         return connection
@@ -96,16 +96,6 @@ def _replayed(
     else:
         handler.will_answer(session, clean, outcome)
     return CannedConnection(connector, req.connection_key, handler, handler._loop)
-
-
-def _refuse_websocket(session: Session, req: ClientRequest) -> None:
-    if req.headers.get("Upgrade", "").lower() == "websocket":
-        raise session.refuse(
-            UnhandledRequest(
-                f"{session.test_id}: {req.url} is a websocket, which a cassette cannot hold",
-                hint=f'allow_hosts=["{req.url.host}"] to let it pass',
-            )
-        )
 
 
 async def _model_request(req: ClientRequest) -> Request:
@@ -184,7 +174,7 @@ def _start(original: Any) -> Any:
             recording.failed(_answer_failure(error))
             raise
         except BaseException as error:
-            recording.gave_up(error)
+            gave_up(recording.slot, error)
             raise
         recording.begin(response)
         return started

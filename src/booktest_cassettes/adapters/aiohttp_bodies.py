@@ -183,13 +183,6 @@ class Recording:
 
         connection.add_callback(settle)
 
-    def gave_up(self, error: BaseException) -> None:
-        """The client stopped waiting for an answer."""
-        if is_cancellation(error):
-            self.slot.finish(CANCELLED)
-        else:
-            self.slot.drop()
-
     def failed(self, failure: Failure) -> None:
         """The client got an exception instead of an answer."""
         self.slot.finish(failure)

@@ -14,6 +14,7 @@ from typing import NoReturn
 from ..errors import UnhandledRequest
 from ..recording.model import Failure, Request
 from ..session import Session
+from ..traffic import Slot
 
 CANCELLED = Failure("asyncio.exceptions.CancelledError", "the client stopped waiting")
 #: How long a replay waits to be cancelled. A test that would wait for ever is told so instead.
@@ -26,6 +27,14 @@ def is_cancellation(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) or (
         trio is not None and isinstance(error, trio.Cancelled)
     )
+
+
+def gave_up(slot: Slot, error: BaseException) -> None:
+    """An exception left a request before its answer: recorded where the client stopped waiting, else dropped."""
+    if is_cancellation(error):
+        slot.finish(CANCELLED)
+    else:
+        slot.drop()
 
 
 async def cancelled_again(session: Session, request: Request) -> NoReturn:

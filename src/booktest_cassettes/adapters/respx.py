@@ -20,7 +20,7 @@ from ..recording.model import Failure, Interaction, Request
 from ..session import Session
 from . import transports
 from .bypassing import refuse_upgrade
-from .cancelling import CANCELLED, cancelled_again
+from .cancelling import CANCELLED, cancelled_again, gave_up
 from .failures import exception_of, failure_of
 from .serving import session_for
 from .streams import Recording, library_of, served_response, stream_classes
@@ -151,7 +151,7 @@ def _async_handler(original: Any) -> Any:
             recording.failed(failure_of(error))
             raise
         except BaseException as error:
-            recording.gave_up(error)
+            gave_up(recording.slot, error)
             raise
         return recording.wrap(response)
 

@@ -110,13 +110,6 @@ class Recording:
         """Interrupted before an answer: nothing to keep."""
         self.slot.drop()
 
-    def gave_up(self, error: BaseException) -> None:
-        """The client stopped waiting for an answer."""
-        if is_cancellation(error):
-            self.slot.finish(CANCELLED)
-        else:
-            self.slot.drop()
-
     def failed(self, failure: Failure) -> None:
         """The transport raised instead of answering."""
         self.slot.finish(failure)
