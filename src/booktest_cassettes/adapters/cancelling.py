@@ -30,7 +30,7 @@ def is_cancellation(error: BaseException) -> bool:
 
 
 def gave_up(slot: Slot, error: BaseException) -> None:
-    """An exception left a request before its answer: recorded where the client stopped waiting, else dropped."""
+    """A request ended by an exception: recorded where the client stopped waiting, else dropped."""
     if is_cancellation(error):
         slot.finish(CANCELLED)
     else:
