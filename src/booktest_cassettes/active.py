@@ -11,12 +11,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .session import Session
 
-_mine: ContextVar[Session | None] = ContextVar("booktest_cassettes_session", default=None)
+#: What a context has instead of a session when it is none of the tests': our own traffic to a remote.
+_OUTSIDE: Final = object()
+
+_mine: ContextVar[Any] = ContextVar("booktest_cassettes_session", default=None)
 _stack: list[Session] = []
 _lock = threading.Lock()
 
@@ -25,13 +28,24 @@ def current() -> Session | None:
     """The session that owns what happens here and now, or ``None``."""
     if not _stack:
         return None
-    session = _mine.get()
+    session: Session | None = _mine.get()
+    if session is _OUTSIDE:
+        return None
     if session is not None and session in _stack:
         return session
     try:
         return _stack[-1]
     except IndexError:  # another thread left its cassette since the check above
         return None
+
+
+def step_outside() -> None:
+    """Belong to no session from now on, in this context: for threads and tasks of our own.
+
+    A blob is fetched while another test's session may be active, strict even; that test neither
+    answers nor refuses what we ask our remote.
+    """
+    _mine.set(_OUTSIDE)
 
 
 @contextmanager

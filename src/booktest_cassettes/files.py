@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from errno import EACCES, EINVAL, ENOSYS, ENOTSUP
 from pathlib import Path
+from typing import BinaryIO
 
 from .digest import short_hash
 from .errors import StorageError
@@ -37,12 +38,20 @@ def storage_errors(action: str, path: Path) -> Iterator[None]:
         ) from error
 
 
-def atomic_write(path: Path, data: bytes) -> None:
+def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write ``data`` to ``path`` so that a reader, or a crash, sees the old bytes or the new ones.
 
     The bytes go to a temporary file in the same directory, are flushed to disk, and take the name
     in one step; the directory entry is flushed last. The new file has the mode that the umask asks for.
     A symbolic link is replaced, not followed.
+
+    Parameters
+    ----------
+    path, data:
+        Where, and what.
+    durable:
+        False for what can be had again: nothing is flushed. A killed process still leaves the old bytes
+        or the new ones; a power failure may leave a file cut short.
 
     Raises
     ------
@@ -52,18 +61,27 @@ def atomic_write(path: Path, data: bytes) -> None:
     """
     temporary = path.with_name(f"{_temporary_stem(path)}{os.urandom(8).hex()}.tmp")
     with storage_errors("write", path):
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("xb") as stream:
+            with _opened(temporary) as stream:
                 stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
             os.replace(temporary, path)  # noqa: PTH105 - one spelling of the atomic step, easy to find
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_directory(path.parent)
+        if durable:
+            _sync_directory(path.parent)
+
+
+def _opened(temporary: Path) -> BinaryIO:
+    try:
+        return temporary.open("xb")
+    except FileNotFoundError:
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        return temporary.open("xb")
 
 
 def _temporary_stem(path: Path) -> str:
@@ -142,6 +160,13 @@ def remove(path: Path) -> None:
     """Delete ``path`` if it is there."""
     with storage_errors("delete", path):
         path.unlink(missing_ok=True)
+
+
+def move(path: Path, to: Path) -> None:
+    """Give a file another name, in one step; raises StorageError."""
+    with storage_errors("move", path):
+        to.parent.mkdir(parents=True, exist_ok=True)
+        os.replace(path, to)  # noqa: PTH105 - as above
 
 
 def remove_empty(directory: Path, *, top: Path) -> None:

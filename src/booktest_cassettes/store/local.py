@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from ..digest import BlobKey, Digest, Kind
+from ..digest import BlobKey, Kind
 from ..files import atomic_write, exists, list_names, read_bytes, remove
 from .base import check_put, is_intact, unpack_verified
+from .names import is_shard, keys_of, shelf
 from .packing import pack_where_worth
 
-_SHARD = re.compile("[0-9a-f]{2}")
-_NAME = re.compile("[0-9a-f]{64}")
+_LIST_FROM = 256
 
 
 class LocalStore:
@@ -51,6 +50,21 @@ class LocalStore:
         if not is_intact(key, read_bytes(path)):
             atomic_write(path, pack_where_worth(data) if self.compress else data)
 
+    def install(self, key: BlobKey, stored: bytes) -> None:
+        """Take verified bytes as another store has them, plain or compressed, in place of what is here.
+
+        They are not flushed to disk: what a power failure cuts short is found corrupt, and fetched again.
+        """
+        atomic_write(self.path(key), stored, durable=False)
+
+    def stored(self, key: BlobKey) -> bytes | None:
+        """The bytes as they are stored, verified, ``None`` when absent; raises BlobCorrupt."""
+        path = self.path(key)
+        stored = read_bytes(path)
+        if stored is not None:
+            unpack_verified(key, stored, str(path))
+        return stored
+
     def delete(self, key: BlobKey) -> None:
         """See BlobStore."""
         remove(self.path(key))
@@ -58,8 +72,20 @@ class LocalStore:
     def keys(self) -> Iterator[BlobKey]:
         """See BlobStore. Foreign files are passed over."""
         for kind in Kind:
-            shelf = self.root / kind.value / "sha256"
-            for shard in list_names(shelf):
-                for name in list_names(shelf / shard) if _SHARD.fullmatch(shard) else ():
-                    if _NAME.fullmatch(name) and name.startswith(shard):
-                        yield BlobKey(kind, Digest(f"sha256:{name}"))
+            yield from keys_of(self._names(shelf(kind)))
+
+    def lacking(self, keys: Collection[BlobKey]) -> set[BlobKey]:
+        """Those keys under which nothing is stored; many are found by listing."""
+        if len(keys) < _LIST_FROM:
+            return {key for key in keys if not self.has(key)}
+        wanted = {key.path: key for key in keys}
+        shelves = {shelf(key.kind) for key in keys}
+        for there in shelves:
+            for path in self._names(there):
+                wanted.pop(path, None)
+        return set(wanted.values())
+
+    def _names(self, directory: str) -> Iterator[str]:
+        for shard in list_names(self.root / directory):
+            for name in list_names(self.root / directory / shard) if is_shard(shard) else ():
+                yield f"{directory}/{shard}/{name}"

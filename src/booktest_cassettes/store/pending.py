@@ -79,10 +79,15 @@ class PendingRecords:
         found = [pending for name in names if (pending := self._read(self.root / name))]
         yield from sorted(found, key=lambda pending: pending.test_id)
 
+    def parse(self, data: bytes, name: str) -> Pending:
+        """A record that came from elsewhere under this file name; raises IntegrityError."""
+        return self._checked(data, self.root / name)
+
     def _read(self, path: Path) -> Pending | None:
         data = read_bytes(path)
-        if data is None:
-            return None
+        return None if data is None else self._checked(data, path)
+
+    def _checked(self, data: bytes, path: Path) -> Pending:
         try:
             pending = _parse(data)
             if path != self.path(pending.test_id):

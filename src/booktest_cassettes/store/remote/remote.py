@@ -1,0 +1,125 @@
+"""One remote: batches of reads and writes by path, and words for what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from shlex import quote
+from typing import TypeVar
+
+from ...errors import CassetteError, RemoteError
+from . import engine
+from .medium import Entry, Medium
+from .place import Place
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+#: More paths than this are looked up by listing the directories they are in.
+_LIST_FROM = 256
+
+
+class Remote:
+    """A DVC remote, opened by the first operation.
+
+    Every method raises RemoteError when the remote is unreachable, refuses us, or cannot be opened:
+    nothing is retried here, media do that; what a batch did until then stays done.
+
+    Parameters
+    ----------
+    place:
+        Which remote.
+    prefix:
+        Our directory on it.
+    jobs:
+        Operations at once; ``None``: as the remote's configuration says, else what suits it.
+    """
+
+    def __init__(self, place: Place, prefix: str, jobs: int | None = None) -> None:
+        self.place = place
+        self.prefix = prefix
+        self._jobs = jobs
+
+    @cached_property
+    def medium(self) -> Medium:
+        """What carries the bytes."""
+        from .opening import open_medium
+
+        return open_medium(self.place, self.prefix, self._jobs)
+
+    def each(
+        self,
+        items: Iterable[_T],
+        work: Callable[[Medium, _T], Awaitable[_R]],
+        weight: Callable[[_R], int] = lambda _: 0,
+        take: Callable[[_R], None] = lambda _: None,
+    ) -> Iterator[_R]:
+        """The outcomes of an operation for many items, as they come in.
+
+        Parameters
+        ----------
+        items, weight:
+            See :func:`.engine.each`.
+        work:
+            The operation; what it raises is put in words.
+        take:
+            Called with each outcome on the loop's thread; what it raises is not the remote's.
+        """
+        medium = self.medium
+
+        async def explained(item: _T) -> _R:
+            try:
+                outcome = await engine.limited(work(medium, item))
+            except Exception as error:
+                raise self._explained(error, medium) from error
+            take(outcome)
+            return outcome
+
+        return engine.each(items, explained, jobs=medium.jobs, weight=weight)
+
+    def one(self, work: Callable[[Medium], Awaitable[_R]]) -> _R:
+        """The outcome of one operation."""
+        return next(self.each([None], lambda medium, _: work(medium)))
+
+    def existing(self, paths: Sequence[str], directories: Iterable[str]) -> set[str]:
+        """Those paths that are there; many are found by listing ``directories``, which hold them all."""
+        if len(paths) > _LIST_FROM:
+            wanted = set(paths)
+            found = (entry.path for entry in self.list(directories) if entry.size)
+            return wanted.intersection(found)
+
+        async def look(medium: Medium, path: str) -> tuple[str, bool]:
+            return path, await medium.exists(path)
+
+        return {path for path, there in self.each(paths, look) if there}
+
+    def list(self, directories: Iterable[str]) -> Iterator[Entry]:
+        """Every file below some directories."""
+
+        async def gather(medium: Medium, directory: str) -> list[Entry]:
+            return [entry async for entry in medium.list(directory)]
+
+        for entries in self.each(directories, gather):
+            yield from entries
+
+    def delete(self, paths: Sequence[str]) -> None:
+        """Delete files; absent ones are fine."""
+        self.one(lambda medium: medium.delete(paths))
+
+    def _explained(self, error: Exception, medium: Medium) -> Exception:
+        """The same in words that name the remote and what to do; ours alone stay as they are."""
+        if isinstance(error, RemoteError):
+            return RemoteError(f"{self.place}: {error.message}", hint=error.hint)
+        if isinstance(error, TimeoutError) and not error.args:
+            limit = f"{engine.OPERATION_LIMIT:g} seconds"
+            return RemoteError(f"{self.place}: no answer within {limit}", hint="check the connection")
+        trouble = medium.explain(error)
+        if trouble is not None:
+            hint = trouble.hint.replace("NAME", quote(self.place.name))
+            return RemoteError(f"{self.place}: {trouble.what}", hint=hint)
+        if isinstance(error, CassetteError):
+            return error
+        return RemoteError(
+            f"{self.place}: {type(error).__name__}: {error}",
+            hint="check it with DVC's own: dvc status -c -r " + repr(self.place.name),
+        )
