@@ -200,14 +200,14 @@ def test_a_path_is_told_as_a_person_would_type_it(root):
 
 def test_git_is_git_and_says_nothing(root):
     project = Project.open(root)
-    assert (project.storage, project.notice) == ("git", "")
+    assert (project.storage.mode, project.storage.notice) == ("git", "")
 
 
 def test_auto_without_dvc_is_git_and_says_what_is_missing(root):
     (root / "booktest.toml").write_text('[storage]\nmode = "auto"\n')
     project = Project.open(root)
-    assert project.storage == "git"
-    assert "DVC" in project.notice
+    assert project.storage.mode == "git"
+    assert "DVC" in project.storage.notice
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_dvc_that_is_asked_for_and_not_there_is_a_remote_error(root, settings):
 
 def test_dvc_that_ci_requires_is_a_remote_error_there_only(root, monkeypatch):
     (root / "booktest.toml").write_text('[storage]\nmode = "auto"\nrequire_dvc_in_ci = true\n')
-    assert Project.open(root).storage == "git"
+    assert Project.open(root).storage.mode == "git"
     monkeypatch.setenv("CI", "1")
     with pytest.raises(RemoteError):
         Project.open(root)

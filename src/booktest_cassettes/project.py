@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
 from .errors import BlobCorrupt, BlobMissing, RemoteError
-from .files import atomic_write
+from .files import atomic_write, move
 from .manifest import Manifest, load
+from .storage import decide
 from .store.base import BlobStore
 from .store.chain import ChainStore
 from .store.git import GitStore
 from .store.local import LocalStore
 from .store.pending import Change, Pending, PendingRecords
+from .store.remote.place import Place, find_place
+from .store.unpushed import Unpushed
+
+if TYPE_CHECKING:
+    from .store.remote.store import Fetched, RemoteStore
 
 
 class Project:
@@ -31,12 +38,15 @@ class Project:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.storage, self.notice = _storage_mode(config)
+        self.storage = decide(config)
         cache = config.cache_dir
         self.keep = LocalStore(cache, compress=config.compress)
         self.staging = LocalStore(cache / "staging", compress=config.compress)
         self.pending = PendingRecords(cache / "staging" / "pending")
         self._stamp: tuple[int, ...] | None = None
+
+        self.unpushed = Unpushed(cache / "unpushed")
+        self._offline: RemoteError | None = None
 
     @classmethod
     def open(cls, start: Path, overrides: Mapping[str, object] | None = None) -> Project:
@@ -52,7 +62,11 @@ class Project:
     def manifest(self) -> Manifest:
         """The approved digests, read once; raises ManifestError."""
         self._stamp = _stamp(self.config.manifest)
-        return load(self.config.manifest)
+        return self.read_manifest()
+
+    def read_manifest(self) -> Manifest:
+        """The approved digests as they are on disk now; raises ManifestError."""
+        return load(self.config.manifest, storage_mode=self.storage.header)
 
     def stage(self, test_id: str, blobs: Mapping[Kind, bytes]) -> dict[Kind, Change]:
         """Put what a test recorded into staging, to be reviewed.
@@ -98,6 +112,15 @@ class Project:
         if not ignore.is_file():
             atomic_write(ignore, b"# made by booktest-cassettes\n*\n")
 
+    def set_aside(self, key: BlobKey) -> Path:
+        """Move a corrupt blob out of keep; where it is now. Nothing reads it there, nothing deletes it."""
+        aside = (
+            self.config.cache_dir / "quarantine" / f"{key.kind.value}-{key.digest.hex}-{os.urandom(4).hex()}"
+        )
+        self.prepare_cache()
+        move(self.keep.path(key), aside)
+        return aside
+
     def git_store(self, manifest: Manifest | None = None) -> GitStore:
         """The payload files, named by the tests of ``manifest`` (default: the approved one)."""
         owners: dict[BlobKey, list[str]] = {}
@@ -107,44 +130,128 @@ class Project:
         return GitStore(self.config.snapshots_dir, lambda key: owners.get(key, ()), lambda: owners)
 
     def test_store(self, test_id: str) -> BlobStore:
-        """The look-up chain for one test's approved blobs: keep, then its Git payload."""
-        payloads = GitStore(self.config.snapshots_dir, lambda _: (test_id,))
-        return ChainStore((self.keep, payloads))
+        """Where one test's approved blobs are on this machine: keep, then its payload."""
+        return ChainStore((self.keep, self.payloads(test_id)))
 
     def approved(self, test_id: str, kind: Kind, digest: Digest) -> bytes:
-        """The verified bytes of one approved blob.
+        """The verified bytes of one approved blob, wherever it is: keep, payload, remote.
 
         Raises
         ------
         BlobMissing, BlobCorrupt, StorageError
             When it is nowhere, changed, or cannot be read.
+        RemoteError
+            When it is not on this machine, and the remote cannot be asked.
         """
         key = BlobKey(kind, digest)
         try:
             data = self.test_store(test_id).get(key)
         except BlobCorrupt as error:
             raise BlobCorrupt(f"{test_id}: {error.message}", hint=self._restore_hint(test_id, key)) from None
+        if data is None and self.place is not None and self.storage.mode != "dvc-pointers":
+            data = self._fetched(test_id, key)
         if data is None:
             raise self.missing(test_id, key)
         return data
 
+    # -- the remote ------------------------------------------------------------------------------
+
+    @cached_property
+    def place(self) -> Place | None:
+        """The DVC remote, also of a project that keeps new snapshots in Git; raises RemoteError."""
+        if self.storage.mode != "git":
+            return self.storage.require()
+        try:
+            return find_place(self.config.root, self.config.remote)
+        except RemoteError:  # most projects in Git have none
+            return None
+
+    def remote(self, jobs: int | None = None) -> RemoteStore:
+        """Approved blobs on the remote; raises RemoteError where there is none."""
+        from .store.remote.remote import Remote  # a replay from the cache never loads it
+        from .store.remote.store import RemoteStore
+
+        place = self.place or self.storage.require()
+        return RemoteStore(Remote(place, self.config.remote_prefix, jobs), compress=self.config.compress)
+
+    def fetch(self, keys: Iterable[BlobKey], jobs: int | None = None) -> Iterator[Fetched]:
+        """Bring blobs from the remote into keep; only what is verified gets there.
+
+        Parameters
+        ----------
+        keys:
+            Which.
+        jobs:
+            Transfers at once; ``None``: what suits the remote.
+
+        Raises
+        ------
+        RemoteError
+            When the remote cannot be asked; what came until then stays. Asked again, it is said again
+            without another try: a thousand tests need not wait for a thousand time limits.
+        StorageError
+            When the disk refuses.
+        """
+        if self._offline is not None:
+            raise self._offline
+        self.prepare_cache()
+        try:
+            yield from self.remote(jobs).fetch(keys, self._install)
+        except RemoteError as error:
+            self._offline = error
+            raise
+
+    def _install(self, fetched: Fetched) -> None:
+        if fetched.data is not None:
+            self.keep.install(fetched.key, fetched.stored)
+
+    def _fetched(self, test_id: str, key: BlobKey) -> bytes | None:
+        fetched = next(self.fetch([key]))
+        if fetched.corrupt is not None:
+            raise BlobCorrupt(f"{test_id}: {fetched.corrupt.message}", hint=self._record_hint(test_id))
+        return fetched.data
+
+    def absent(self, wanted: Iterable[tuple[str, BlobKey]]) -> list[tuple[str, BlobKey]]:
+        """Those approved snapshots (test ids, each with a key of theirs) that are not on this machine."""
+        wanted = list(wanted)
+        lacking = self.keep.lacking({key for _, key in wanted})
+        return [(test, key) for test, key in wanted if key in lacking and not self._has_payload(test, key)]
+
+    def _has_payload(self, test_id: str, key: BlobKey) -> bool:
+        payloads = self.payloads(test_id)
+        if self.storage.mode == "dvc-pointers":  # a newer pointer came with Git: the payload is the old one
+            return payloads.is_whole(key)
+        return payloads.has(key)
+
     def missing(self, test_id: str, key: BlobKey) -> BlobMissing:
         """The error for a manifest line whose blob is nowhere."""
-        payload = self.relative(self._payload(test_id, key))
+        payload = self.relative(self.payloads(test_id).path(test_id, key.kind))
+        looked = f"{payload} (and not in {self.relative(self.keep.root)}"
+        looked += f", nor on {self.place})" if self.place else ")"
         return BlobMissing(
-            f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing: {payload}"
-            f" (and not in {self.relative(self.keep.root)})",
+            f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing: {looked}",
             hint=self._restore_hint(test_id, key),
         )
 
     def _restore_hint(self, test_id: str, key: BlobKey) -> str:
-        record = f"record it again: booktest-cassettes run -S -- {quote(test_id)}"
+        record = self._record_hint(test_id)
         if self.keep.has(key):
-            return f"delete {quote(self.relative(self.keep.path(key)))}, or {record}"
-        return f"git checkout -- {quote(self.relative(self._payload(test_id, key)))}, or {record}"
+            return f"booktest-cassettes verify, which sets the corrupt copy aside, or {record}"
+        if self.storage.mode == "dvc-pointers":
+            return f"booktest-cassettes pull -- {quote(test_id)}, or {record}"
+        if self.storage.mode == "dvc":
+            return f"have who approved it run booktest-cassettes push, or {record}"
+        payload = self.payloads(test_id).path(test_id, key.kind)
+        if self.manifest.storage_mode == "dvc" and self.storage.notice:
+            return f"it was kept on a DVC remote ({self.storage.notice.partition(' (')[0]}), or {record}"
+        return f"git checkout -- {quote(self.relative(payload))}, or {record}"
 
-    def _payload(self, test_id: str, key: BlobKey) -> Path:
-        return GitStore(self.config.snapshots_dir, lambda _: (test_id,)).path(test_id, key.kind)
+    def _record_hint(self, test_id: str) -> str:
+        return f"record it again: booktest-cassettes run -S -- {quote(test_id)}"
+
+    def payloads(self, test_id: str) -> GitStore:
+        """One test's payload files in Git."""
+        return GitStore(self.config.snapshots_dir, lambda _: (test_id,))
 
     def relative(self, path: Path) -> str:
         """A path as a person would type it from the root."""
@@ -166,28 +273,3 @@ def _stamp(path: Path) -> tuple[int, ...] | None:
     except OSError:  # absent, or load() will say what is wrong with it
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _storage_mode(config: Config) -> tuple[str, str]:
-    """The mode in force, and what to tell the user about a fallback (``""``: nothing)."""
-    if config.storage_mode == "git":
-        return "git", ""
-    lacking = " and ".join(_lacking(config.root))
-    required = config.require_dvc_in_ci and config.ci
-    if config.storage_mode != "auto" or required or config.fallback_mode != "git":
-        raise RemoteError(
-            f"storage mode {config.storage_mode!r} needs DVC, but {lacking}",
-            hint='set storage.mode = "git" to keep recordings in Git',
-        )
-    return "git", f'storage: Git, since {lacking} (storage.mode = "git" silences this)'
-
-
-def _lacking(root: Path) -> list[str]:
-    from importlib.util import find_spec
-
-    found = []
-    if not (root / ".dvc").is_dir():
-        found.append("there is no DVC repository")
-    if find_spec("dvc") is None:
-        found.append("no dvc package")
-    return found or ["this version has no DVC store yet"]

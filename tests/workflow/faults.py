@@ -1,6 +1,6 @@
 """Runs a job over and over on copies of a project, and kills or hinders it one step later each time.
 
-    python faults.py approve|reject kill|disk-full|input-output-error TEMPLATE COPIES
+    python faults.py approve|approve-unpushed|reject kill|disk-full|input-output-error TEMPLATE COPIES
 
 A step is anything the job asks the file system for: an audit hook sees every open, mkdir, rename and unlink,
 and ``os.fsync`` is replaced. Prints one line of JSON per run, the last of which nothing disturbed.
@@ -16,6 +16,8 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from concurrent.futures import thread
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -25,14 +27,14 @@ from booktest_cassettes.workflow import approve
 
 WRITES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fsync"}
 NEEDS_SPACE = {"os.mkdir", "fsync", "open to write"}
-SETTINGS = (".toml", ".ini", ".booktest")  # read before the job begins
+SETTINGS = (".toml", ".ini", ".booktest", ".dvc/config", ".dvc/config.local")  # read before the job begins
 UNDISTURBED, UNEXPECTED = 100, 99
 
 
 def job(name: str, root: Path) -> None:
     project = Project.open(root)
-    if name == "approve":
-        approve.execute(project, approve.plan(project))
+    if name != "reject":
+        approve.execute(project, approve.plan(project), push=name == "approve")
     else:
         approve.reject(project)
 
@@ -87,10 +89,24 @@ def child(name: str, root: Path, mode: str, step: int) -> int:
         message, code = str(error), error.exit_code
     except BaseException:
         message, code = traceback.format_exc(), UNEXPECTED
+    thread._python_exit()  # as the interpreter does: another write to the share may be under way
     if faults.left > 0:
         code = code or UNDISTURBED
     os.write(1, json.dumps({"struck": faults.struck, "message": message, "code": code}).encode() + b"\n")
     return code
+
+
+def warm_up() -> None:
+    """Load what opens a remote, once for all the children; modules are not what is struck."""
+    import dvc.config
+    import dvc.fs
+
+    import booktest_cassettes.store.remote.opening
+    import booktest_cassettes.store.remote.share  # noqa: F401
+
+    with suppress(Exception):  # the schema and what it imports are loaded by the first use
+        dvc.config.Config("/nowhere/.dvc")
+        dvc.fs.get_cloud_fs({"remote": {"r": {"url": "/nowhere"}}}, name="r")
 
 
 def forked(act: Callable[[], int]) -> int:
@@ -105,6 +121,8 @@ def forked(act: Callable[[], int]) -> int:
 
 
 def main(name: str, mode: str, template: str, copies: str) -> None:
+    if (Path(template) / ".dvc").exists():
+        warm_up()
     for step in count(1):
         root = Path(copies) / f"{step:03}"
         shutil.copytree(template, root, symlinks=True)

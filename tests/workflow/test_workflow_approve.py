@@ -84,15 +84,6 @@ def test_the_paths_that_changed_are_told(bench):
     ]
 
 
-def test_progress_is_told_test_by_test(bench):
-    bench.stage(USERS, http=ONE)
-    bench.stage(ORDERS, http=TWO)
-    project = bench.project()
-    told: list[tuple[str, int]] = []
-    approve.execute(project, approve.plan(project), lambda test_id, total: told.append((test_id, total)))
-    assert told == [(ORDERS, 2), (USERS, 2)]
-
-
 def test_approving_nothing_writes_nothing(bench):
     before = bench.files()
     assert bench.approve() == []

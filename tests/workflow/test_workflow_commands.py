@@ -105,7 +105,10 @@ def test_whatever_is_damaged_it_ends_with_4_or_is_none_of_its_business(bench, ru
 def test_status_is_json_for_machines(bench, run):
     bench.stage("t.py::t[é]", http=ONE)
     found = json.loads(run("status", "--json").out)
-    assert set(found) == {"root", "storage", "notice", "tests", "snapshots", "pending", "lost"}
+    assert set(found) == {
+        *("root", "storage", "notice", "remote", "tests", "snapshots"),
+        *("pending", "unfetched", "unpushed", "lost"),
+    }
     assert list(found["pending"]) == ["t.py::t[é]"]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc_share import init_dvc
+from remote_bench import RemoteBench
 from workflow_bench import LOGIN, ORDERS, USERS, Bench, env, http
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs fork and SIGKILL")
@@ -95,6 +97,7 @@ class Play:
     after: Bench
     job: str
     root: Path
+    make: Callable[[Path], Bench] = Bench
 
     def runs(self, mode: str) -> Iterator[Run]:
         copies = self.root / mode
@@ -106,7 +109,7 @@ class Play:
         assert len(reports) > 5
         assert reports[-1]["code"] == 100, reports[-1]
         for number, report in enumerate(reports, 1):
-            bench = Bench(copies / f"{number:03}")
+            bench = self.make(copies / f"{number:03}")
             yield Run(bench, report["struck"], report.get("code"), report.get("message", ""))
 
     def see_old_or_new(self, bench: Bench) -> None:
@@ -115,22 +118,24 @@ class Play:
 
     def see_that_it_is_completed(self, bench: Bench) -> None:
         """Doing it again brings the very files that an undisturbed run leaves."""
-        if self.job == "approve":
-            bench.approve()
-        else:
+        if self.job == "reject":
             bench.reject()
+        else:
+            bench.approve()
         assert bench.worktree() == self.after.worktree()
-        assert bench.kept_files() == self.after.kept_files() == []
+        assert bench.kept_files() == self.after.kept_files()
         assert bench.pending() == []
 
 
-def _play(scene: str, job: str, tmp_path: Path) -> Play:
-    before, after = Bench(tmp_path / "before"), Bench(tmp_path / "after")
+def _play(scene: str, job: str, tmp_path: Path, make: Callable[[Path], Bench] = Bench) -> Play:
+    before, after = make(tmp_path / "before"), make(tmp_path / "after")
     for bench in (before, after):
-        SCENES[scene](bench)
-    play = Play(before, after, job, tmp_path)
-    _ = after.approve() if job == "approve" else after.reject()
-    after.see_that_payloads_are_what_the_manifest_says()
+        (SCENES if make is Bench else REMOTE_SCENES)[scene](bench)
+    play = Play(before, after, job, tmp_path, make)
+    _ = after.reject() if job == "reject" else after.approve()
+    if make is Bench:
+        assert after.kept_files() == []
+        after.see_that_payloads_are_what_the_manifest_says()
     return play
 
 
@@ -197,3 +202,85 @@ def test_a_rejection_that_is_disturbed_at_any_step_changes_nothing_approved(scen
         assert run.code in (None, 0, 4, 100), run.message
         assert run.bench.worktree() == play.before.worktree()
         play.see_that_it_is_completed(run.bench)
+
+
+# --- with a remote ----------------------------------------------------------------------------------
+
+
+def _with_share(root: Path) -> RemoteBench:
+    """A project whose share is in it: steps there are struck, too, and every copy has its own."""
+    if not (root / ".dvc").exists():
+        init_dvc(root, "../share")
+    return RemoteBench(root, root / "share")
+
+
+def _moving(bench: Bench) -> None:
+    """From Git to the remote."""
+    assert isinstance(bench, RemoteBench)
+    bench.say("git")
+    bench.approved(USERS, http=ONE, env=env(A="1"))
+    bench.say("dvc")
+    bench.stage(USERS, http=TWO, env=None)
+
+
+REMOTE_SCENES: dict[str, Callable[[Bench], None]] = {"all at once": _all_at_once, "moving": _moving}
+
+
+def _see_it_kept_its_promise(play: Play, bench: Bench) -> None:
+    """Promise 1, in the middle of everything: what the manifest names is on the remote."""
+    assert isinstance(bench, RemoteBench)
+    play.see_old_or_new(bench)
+    bench.see_that_the_cache_is_whole()
+    if play.job == "approve":
+        bench.see_that_the_remote_has_what_the_manifest_names()
+    else:
+        waiting = set(bench.waiting())
+        for test_id, kinds in bench.lines().items():
+            for kind, digest in kinds.items():
+                places = (bench.remote_path(digest, kind), bench.payload(test_id, kind))
+                assert digest in waiting or any(path.exists() for path in places)
+
+
+@pytest.mark.parametrize(
+    ("scene", "job"), [("all at once", "approve"), ("moving", "approve"), ("moving", "approve-unpushed")]
+)
+def test_a_kill_at_any_step_leaves_no_manifest_that_names_what_the_remote_lacks(scene, job, tmp_path):
+    play = _play(scene, job, tmp_path, _with_share)
+    manifests = set()
+    for run in play.runs("kill"):
+        _see_it_kept_its_promise(play, run.bench)
+        manifests.add(run.bench.manifest())
+        play.see_that_it_is_completed(run.bench)
+        assert isinstance(run.bench, RemoteBench)
+        assert run.bench.push().exit_code == 0
+        assert run.bench.waiting() == []
+        run.bench.see_that_the_remote_has_what_the_manifest_names()
+    assert manifests == {play.before.manifest(), play.after.manifest()}
+
+
+@pytest.mark.parametrize(("scene", "mode"), [("moving", "disk-full"), ("all at once", "input-output-error")])
+def test_a_disk_or_a_share_that_refuses_any_step_is_a_clear_error_and_it_can_be_completed(
+    scene, mode, tmp_path
+):
+    play = _play(scene, "approve", tmp_path, _with_share)
+    codes = set()
+    for run in play.runs(mode):
+        codes.add(run.code)
+        if run.code not in (0, 100):
+            assert run.code in (4, 5), run.message
+            assert str(run.bench.root) in run.message or "remote 'share'" in run.message
+            assert "next: " in run.message
+        _see_it_kept_its_promise(play, run.bench)
+        assert [name for name in run.bench.files() if name.endswith(".tmp")] == []
+        play.see_that_it_is_completed(run.bench)
+    assert {4, 5, 100} <= codes
+
+
+def test_a_killed_approval_can_be_rejected_and_what_is_approved_stays_whole(tmp_path):
+    play = _play("moving", "approve", tmp_path, _with_share)
+    for run in play.runs("kill"):
+        manifest = run.bench.manifest()
+        run.bench.reject()
+        assert run.bench.manifest() == manifest
+        _see_it_kept_its_promise(play, run.bench)
+        assert run.bench.pending() == []

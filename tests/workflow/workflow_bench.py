@@ -64,7 +64,7 @@ class Bench:
 
     def approve(self, *patterns: str) -> list[str]:
         project = self.project()
-        return approve.execute(project, approve.plan(project, patterns))
+        return approve.execute(project, approve.plan(project, patterns)).paths
 
     def approved(self, test_id: str, **blobs: bytes | None) -> None:
         """Stage and approve in one go."""

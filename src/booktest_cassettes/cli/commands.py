@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,10 +15,13 @@ import click
 from .. import __version__
 from ..errors import UsageError
 from ..modes import RecordMode
+from .common import count, project_of, showing, told
+from .remote import pull, push, verify
 
 if TYPE_CHECKING:
     from ..project import Project
     from ..store.pending import Pending
+    from ..workflow.status import Status
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -33,12 +37,6 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 def group(context: click.Context, storage_mode: str | None) -> None:
     """Record what tests exchange with the world, review it, replay it strictly."""
     context.obj = {"storage_mode": storage_mode}
-
-
-def _project(context: click.Context) -> Project:
-    from ..project import Project
-
-    return Project.open(Path.cwd(), context.obj)
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -78,14 +76,26 @@ def run(
     environment = dict(os.environ)
     if mode:
         environment["BOOKTEST_RECORD_MODE"] = mode
-    if storage or context.obj["storage_mode"]:
-        environment["BOOKTEST_STORAGE_MODE"] = storage or context.obj["storage_mode"]
-    _refuse_recording_in_ci(mode)
+    context.obj["storage_mode"] = storage or context.obj["storage_mode"]
+    if context.obj["storage_mode"]:
+        environment["BOOKTEST_STORAGE_MODE"] = context.obj["storage_mode"]
+    _refuse_recording_in_ci({**context.obj, "record_mode": mode})
     if isolated:
         from .isolation import isolate
 
+        _pull_all(context)
         isolate()
     context.exit(_become([sys.executable, "-m", "pytest", *pytest_args], environment))
+
+
+def _pull_all(context: click.Context) -> None:
+    """Without a network nothing can be fetched later, and who knows which tests pytest will collect."""
+    from ..workflow import sync
+
+    project = project_of(context)
+    if project.absent(sync.wanted(project)) and project.place:
+        with showing("pulling") as progress:
+            click.echo(told("pulled", sync.pull(project, progress=progress)), err=True)
 
 
 def _become(command: list[str], environment: dict[str, str]) -> int:
@@ -123,11 +133,11 @@ def _with_mode(mode: str, pytest_args: tuple[str, ...]) -> tuple[str, ...]:
     return (*pytest_args[:end], f"--cassettes={mode}", *pytest_args[end:])
 
 
-def _refuse_recording_in_ci(mode: str | None) -> None:
+def _refuse_recording_in_ci(overrides: dict[str, str | None]) -> None:
     from ..options import record_mode
     from ..project import Project
 
-    record_mode(Project.open(Path.cwd(), {"record_mode": mode}).config)
+    record_mode(Project.open(Path.cwd(), overrides).config)
 
 
 @click.command()
@@ -138,14 +148,17 @@ def status(context: click.Context, as_json: bool, ci: bool) -> None:
     """Show what is approved, what waits for review and what is missing."""
     from ..workflow import status as workflow
 
-    found = workflow.read(_project(context), verify=ci)
+    found = workflow.read(project_of(context), verify=ci)
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
         click.echo(f"project: {found.root} (storage {found.storage})")
         if found.notice:
             click.echo(found.notice)
-        click.echo(f"approved: {_count(found.snapshots, 'snapshot')} of {_count(found.tests, 'test')}")
+        if found.remote:
+            click.echo(found.remote.replace("remote ", "remote: ", 1))
+        click.echo(f"approved: {count(found.snapshots, 'snapshot')} of {count(found.tests, 'test')}")
+        _print_transfers(found)
         _print_pending(found.pending)
         for test_id, key, error in found.lost:
             click.echo(f"lost: {test_id} {key.kind.value}\n  {error.message}\n  next: {error.hint}")
@@ -156,8 +169,19 @@ def status(context: click.Context, as_json: bool, ci: bool) -> None:
     context.exit(found.exit_code if ci else 0)
 
 
+def _print_transfers(found: Status) -> None:
+    if found.unfetched:
+        click.echo(f"not fetched yet: {count(found.unfetched, 'snapshot')}  (booktest-cassettes pull)")
+    if found.unpushed:
+        click.echo(f"not pushed yet: {count(len(found.unpushed), 'blob')}  (booktest-cassettes push)")
+        for key in found.unpushed[:20]:
+            click.echo(f"  {key.kind.value} {key.digest}")
+        if len(found.unpushed) > 20:
+            click.echo(f"  ... and {len(found.unpushed) - 20:,} more")
+
+
 def _print_pending(pending: tuple[Pending, ...]) -> None:
-    click.echo(f"pending review: {_count(len(pending), 'test')}")
+    click.echo(f"pending review: {count(len(pending), 'test')}")
     for record in pending:
         kinds = [
             f"{kind.value} {'new' if not change.base else 'updated' if change.staged else 'gone'}"
@@ -170,6 +194,11 @@ def _print_pending(pending: tuple[Pending, ...]) -> None:
 @click.argument("patterns", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Everything that waits for review.")
 @click.option("--allow-secrets", is_flag=True, help="Approve what still looks like a credential.")
+@click.option(
+    "--push/--no-push",
+    default=None,
+    help="Have the blobs on the remote before the manifest names them (default where there is one).",
+)
 @click.option("-m", "--message", help="Message of the commit (with commit_on_approve).")
 @click.pass_context
 def approve(
@@ -177,27 +206,40 @@ def approve(
     patterns: tuple[str, ...],
     everything: bool,
     allow_secrets: bool,
+    push: bool | None,
     message: str | None,
 ) -> None:
     """Approve recordings: TEST ids, files, directories or globs."""
     from ..workflow import approve as workflow
 
-    project = _project(context)
+    project = project_of(context)
     _check_choice(patterns, everything)
+    if push:
+        project.storage.require()
     plan = workflow.plan(project, patterns, allow_secrets=allow_secrets)
-    paths = workflow.execute(project, plan)
+    with showing("pushing") as progress:
+        done = workflow.execute(project, plan, progress, push=push is not False)
     lines = sum(len(pending.changes) for pending in plan.pending)
-    click.echo(f"approved: {_count(lines, 'snapshot')} of {_count(len(plan.pending), 'test')}")
-    if plan.pending and project.config.commit_on_approve:
+    click.echo(f"approved: {count(lines, 'snapshot')} of {count(len(plan.pending), 'test')}")
+    if done.delivered is not None:
+        click.echo(told("pushed", done.delivered, f"to {project.storage.require()}, verified"))
+    for line in workflow.too_big_for_git(project, plan):
+        click.echo(line, err=True)
+    if plan.pending:
+        _commit(project, done.paths, message or f"Approve {count(lines, 'snapshot')}")
+
+
+def _commit(project: Project, paths: list[str], message: str) -> None:
+    if project.config.commit_on_approve:
         from ..workflow.commit import commit
 
-        done = commit(project.config.root, paths, message or f"Approve {_count(lines, 'snapshot')}")
+        done = commit(project.config.root, paths, message)
         click.echo("committed" if done else "nothing to commit")
-    elif plan.pending:
-        click.echo(
-            f"next: git add {project.relative(project.config.manifest)}"
-            f" {project.relative(project.config.snapshots_dir)} && git commit"
-        )
+        return
+    places = [project.relative(project.config.manifest)]
+    if len(paths) > 1:
+        places.append(project.relative(project.config.snapshots_dir))
+    click.echo(f"next: git add {' '.join(map(quote, places))} && git commit")
 
 
 @click.command()
@@ -209,8 +251,19 @@ def reject(context: click.Context, patterns: tuple[str, ...], everything: bool) 
     from ..workflow import approve as workflow
 
     _check_choice(patterns, everything)
-    chosen = workflow.reject(_project(context), patterns)
-    click.echo(f"rejected: {_count(len(chosen), 'test')}")
+    chosen = workflow.reject(project_of(context), patterns)
+    click.echo(f"rejected: {count(len(chosen), 'test')}")
+
+
+@click.command()
+@click.argument("patterns", nargs=-1, required=True)
+@click.pass_context
+def forget(context: click.Context, patterns: tuple[str, ...]) -> None:
+    """Take deleted or renamed tests out of the manifest: TEST ids, files, directories or globs."""
+    from ..workflow.forget import forget as act
+
+    chosen = act(project_of(context), patterns)
+    click.echo(f"forgotten: {count(len(chosen), 'test')}")
 
 
 def _check_choice(patterns: tuple[str, ...], everything: bool) -> None:
@@ -231,7 +284,7 @@ def show(context: click.Context, test: str, kind: str | None, approved: bool, as
     """Show a test's snapshots: the pending ones where there are, else the approved."""
     from ..workflow import show as workflow
 
-    project = _project(context)
+    project = project_of(context)
     test_id = workflow.resolve_id(project, test)
     blobs = workflow.snapshots(project, test_id, pending=not approved)
     if kind:
@@ -245,14 +298,10 @@ def show(context: click.Context, test: str, kind: str | None, approved: bool, as
         click.echo(line)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _register(*commands: Any) -> None:
     for command in commands:
         group.add_command(command)
     group.add_command(run, "test")  # the seeds' spelling
 
 
-_register(run, status, approve, reject, show)
+_register(run, status, approve, reject, forget, show, push, pull, verify)

@@ -5,7 +5,7 @@ Importing it costs next to nothing: everything else is loaded by the first test 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ class PytestRunner:
         self.config = config
         self.item: pytest.Item | None = None
         self.reported: set[str] = set()
-        self.replayed = False
+        self.replayed = self.fetched = False
         self.recorded: dict[str, dict[str, str | None]] = {}
         self.session: pytest.Session | None = None
         self.workers: list[Any] = []
@@ -50,8 +50,8 @@ class PytestRunner:
         from ..project import Project
 
         project = Project.open(self.config.rootpath, {"record_mode": self.config.getoption("--cassettes")})
-        if project.notice:
-            self.tally.notices.add(project.notice)
+        if project.storage.notice:
+            self.tally.notices.add(project.storage.notice)
         return project
 
     def project(self) -> Project:
@@ -197,6 +197,11 @@ def _decoration(item: pytest.Item) -> Use | None:
     return found
 
 
+def _cassette_id(this: PytestRunner, item: pytest.Item) -> str:
+    use = _decoration(item)
+    return use.test_id if use is not None and use.test_id else this.item_id(item)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse a broken configuration or manifest before the first test that would need it."""
@@ -204,11 +209,43 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not wanting:
         return
     this = config.stash[_RUNNER]
-    if not hasattr(config, "workerinput"):  # with xdist, the controller has checked
+    if not hasattr(config, "workerinput"):  # with xdist, the controller has checked, and fetches
         _check_project(this)
+        if not config.getoption("collectonly"):
+            _prefetch(this, {_cassette_id(this, item) for item in wanting})
     from .fixtures import of_items
 
     this.shared = of_items(wanting)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """The first worker has collected, and no test has begun: all workers collect the same."""
+    this = node.config.stash[_RUNNER]
+    if this.fetched:
+        return
+    try:
+        _prefetch(this, {this.project().test_id(this.config.rootpath, node_id) for node_id in ids})
+    except pytest.exit.Exception:
+        # Otherwise xdist gives each worker ten seconds to hand in tests that it was never given.
+        for other in getattr(node.config.pluginmanager.get_plugin("dsession"), "_active_nodes", ()):
+            other.shutdown()
+        raise
+
+
+def _prefetch(this: PytestRunner, ids: Collection[str]) -> None:
+    """Bring what these tests will replay and this machine lacks from the remote, in one go."""
+    this.fetched = True
+    if not this.project().manifest.entries:
+        return
+    from .prefetch import prefetch
+
+    try:
+        prefetch(this.project(), ids, this.config.pluginmanager.get_plugin("terminalreporter"))
+    except CassetteError as error:
+        if this.project().config.ci:
+            pytest.exit(str(error), returncode=error.exit_code)
+        this.tally.notices.add(str(error))  # tests that need none of it pass; the others say it again
 
 
 @pytest.hookimpl(wrapper=True)
@@ -237,8 +274,7 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
     use = _decoration(item)
     if use is not None:
         arguments.update(use.arguments)
-    test_id = use.test_id if use is not None and use.test_id else this.item_id(item)
-    run = Run(this.project(), test_id, make_options(arguments))
+    run = Run(this.project(), _cassette_id(this, item), make_options(arguments))
     run.begin()
     item.stash[_RUN] = run
     with run.active():
@@ -329,4 +365,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     except CassetteError as error:
         terminalreporter.write_line(str(error))
         return
-    summary.write(terminalreporter, this.tally, mode=mode, storage=project.storage)
+    summary.write(terminalreporter, this.tally, mode=mode, storage=project.storage.mode)

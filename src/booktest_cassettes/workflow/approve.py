@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from shlex import quote
 
 from ..digest import BlobKey, Digest, Kind
 from ..errors import BlobMissing, SecretFound, UsageError
 from ..files import locked, sweep_temporary
-from ..manifest import Manifest, load, save
+from ..manifest import Manifest, save
 from ..project import Project
 from ..recording.scan import scan
 from ..store.pending import Change, Pending
-from . import payloads, staging
+from . import homes, staging
+from .homes import Home
 from .select import select
+from .transfer import Moved, Progress, quiet
 
-#: Told about each test once its payloads are written, with how many tests there are.
-Progress = Callable[[str, int], None]
-
-_LOCK = "approve"  # in the cache directory
+#: What holds the lock of everything that changes the manifest, in the cache directory.
+LOCK = "approve"
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,22 @@ class Plan:
         }
 
 
+@dataclass(frozen=True)
+class Approved:
+    """What an approval did.
+
+    Attributes
+    ----------
+    paths:
+        Those in the work tree that it may have changed, relative to the root.
+    delivered:
+        What reached the remote; ``None`` where nothing was to.
+    """
+
+    paths: list[str] = field(default_factory=list)
+    delivered: Moved | None = None
+
+
 def plan(project: Project, patterns: Sequence[str] = (), *, allow_secrets: bool = False) -> Plan:
     """Read and check everything an approval needs; changes nothing.
 
@@ -58,7 +74,7 @@ def plan(project: Project, patterns: Sequence[str] = (), *, allow_secrets: bool 
     BlobMissing, BlobCorrupt
         When staging lost or changed a blob.
     """
-    manifest = load(project.config.manifest)
+    manifest = project.read_manifest()
     chosen: list[Pending] = []
     blobs: dict[BlobKey, bytes] = {}
     for pending in select(project.pending, patterns):
@@ -76,46 +92,85 @@ def plan(project: Project, patterns: Sequence[str] = (), *, allow_secrets: bool 
     return Plan(tuple(chosen), blobs)
 
 
-def execute(project: Project, plan: Plan, progress: Progress = lambda _test, _total: None) -> list[str]:
+def execute(
+    project: Project,
+    plan: Plan,
+    progress: Progress = quiet,
+    *,
+    push: bool = True,
+) -> Approved:
     """Carry a plan out.
 
-    Returns
-    -------
-    list of str
-        The paths in the work tree that it may have changed, relative to the root.
+    Parameters
+    ----------
+    project, plan:
+        What to approve, and where.
+    progress:
+        Told about each blob that reached the remote.
+    push:
+        Have the blobs on the remote, verified, before the manifest names them; otherwise they are
+        put on the list of unpushed ones. Without a remote it makes no difference.
 
     Raises
     ------
     UsageError
         When a test was recorded, approved or rejected anew since the plan was made. Nothing has changed.
+    RemoteError
+        When the remote refuses or lies. The manifest is unchanged; approving again completes it.
     StorageError
         When the disk refuses. The manifest is then the old one or the new one, what it names can be
         read, and approving again completes it.
     """
     if not plan.pending:
-        return []
+        return Approved()
     project.prepare_cache()
-    with locked(project.config.cache_dir / _LOCK):
-        before = load(project.config.manifest)
+    with locked(project.config.cache_dir / LOCK):
+        before = project.read_manifest()
         for pending in plan.pending:
             _check_record(project, pending, before)
-        after = before.with_changes(plan.changes)
-        store = project.git_store(after)
-        changed = [project.config.manifest, *payloads.paths(store, plan.pending)]
-        for path in [*changed, store.attributes]:
+        after = _after(project, plan, before)
+        home = homes.home(project, after)
+        changed = [project.config.manifest, *home.paths(plan.pending)]
+        for path in changed:
             sweep_temporary(path)
-        if plan.blobs and store.prepare():
-            changed.append(store.attributes)
-        payloads.hold(project, store, plan.pending, before)
-        for pending in plan.pending:
-            payloads.write(store, pending, plan.blobs)
-            progress(pending.test_id, len(plan.pending))
+        changed += home.prepare(plan.pending, before)
+        home.write(plan.pending, plan.blobs)
+        delivered = _deliver(project, home, plan, progress, push=push)
         if after != before:
             save(project.config.manifest, after)
-        payloads.remove_gone(store, plan.pending)
-        payloads.release(project, store, plan.pending)
+        home.finish(plan.pending)
         staging.drop(project, plan.pending)
-    return [project.relative(path) for path in changed]
+    return Approved([project.relative(path) for path in changed], delivered)
+
+
+def _after(project: Project, plan: Plan, before: Manifest) -> Manifest:
+    mode = before.storage_mode if project.storage.notice else project.storage.header
+    return replace(before.with_changes(plan.changes), storage_mode=mode)
+
+
+def _deliver(project: Project, home: Home, plan: Plan, progress: Progress, *, push: bool) -> Moved | None:
+    if project.storage.mode == "git":
+        return None
+    if push:
+        delivered = home.deliver(plan.pending, progress)
+        project.unpushed.discard(plan.blobs)
+        return delivered
+    project.unpushed.add(plan.blobs)
+    return None
+
+
+def too_big_for_git(project: Project, plan: Plan) -> list[str]:
+    """A warning for each payload that Git got and that is over ``git_snapshot_size_limit``."""
+    if project.storage.mode != "git":
+        return []
+    limit = project.config.git_snapshot_size_limit
+    return [
+        f"warning: {pending.test_id}: its {kind.value} snapshot has {len(plan.blobs[key]):,} bytes,"
+        f" and Git is for up to {limit:,} (storage.git_snapshot_size_limit); a DVC remote takes any size"
+        for pending in plan.pending
+        for kind, change in pending.changes.items()
+        if change.staged and len(plan.blobs[key := BlobKey(kind, change.staged)]) > limit
+    ]
 
 
 def reject(project: Project, patterns: Sequence[str] = ()) -> list[Pending]:
@@ -132,11 +187,9 @@ def reject(project: Project, patterns: Sequence[str] = ()) -> list[Pending]:
     if not chosen:
         return []
     project.prepare_cache()
-    with locked(project.config.cache_dir / _LOCK):
-        manifest = load(project.config.manifest)
-        store = project.git_store(manifest)
-        payloads.settle(project, store, chosen, manifest)
-        payloads.release(project, store, chosen)
+    with locked(project.config.cache_dir / LOCK):
+        manifest = project.read_manifest()
+        homes.home(project, manifest).undo(chosen, manifest)
         staging.drop(project, chosen)
     return chosen
 

@@ -52,7 +52,9 @@ def release(project: Project, store: GitStore, records: Sequence[Pending]) -> No
         for kind, change in pending.changes.items()
         if change.base is not None and change.base != change.staged
     }
-    for key in sorted(replaced):
+    # A blob that was approved for a remote, and never pushed: no other copy of it need exist.
+    only = set() if project.storage.mode == "dvc-pointers" else project.unpushed.read()
+    for key in sorted(replaced - only):
         if project.keep.has(key) and store.is_whole(key):
             project.keep.delete(key)
 

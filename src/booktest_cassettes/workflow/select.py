@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import UsageError
 
@@ -26,7 +26,11 @@ def matches(pattern: str, test_id: str) -> bool:
     return "*" in pattern and fnmatchcase(test_id, pattern.replace("[", "[[]"))
 
 
-def select(items: Iterable[_T], patterns: Sequence[str], id_of: str = "test_id") -> list[_T]:
+def _test_id(item: Any) -> str:
+    return str(item.test_id)
+
+
+def select(items: Iterable[_T], patterns: Sequence[str], id_of: Callable[[_T], str] = _test_id) -> list[_T]:
     """Those items whose test a pattern means; all of them without patterns.
 
     Raises
@@ -37,11 +41,12 @@ def select(items: Iterable[_T], patterns: Sequence[str], id_of: str = "test_id")
     found = list(items)
     chosen: set[int] = set()
     for pattern in patterns:
-        meant = _meant(pattern, [getattr(item, id_of) for item in found])
+        meant = _meant(pattern, [id_of(item) for item in found])
         if not meant:
             raise UsageError(
                 f"nothing here matches {pattern!r}",
-                hint="booktest-cassettes status lists the tests that wait for review",
+                hint="booktest-cassettes status lists the tests that wait for review,"
+                " the manifest those that are approved",
             )
         chosen.update(meant)
     return [item for number, item in enumerate(found) if number in chosen or not patterns]

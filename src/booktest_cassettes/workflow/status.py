@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from ..digest import BlobKey
 from ..errors import IntegrityError, SnapshotPending
 from ..project import Project
 from ..store.pending import Pending
+from ..store.remote.place import Place
+from . import sync
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,12 @@ class Status:
         Recordings that wait for review.
     lost:
         Approved snapshots that cannot be had as they were approved: test id, key and the error.
+    remote:
+        The DVC remote, for people; ``""`` without one.
+    unfetched:
+        Approved snapshots that are not on this machine: on the remote, as far as anybody looked.
+    unpushed:
+        Approved blobs that are on no remote yet.
     """
 
     root: str
@@ -32,6 +41,9 @@ class Status:
     snapshots: int
     pending: tuple[Pending, ...]
     lost: tuple[tuple[str, BlobKey, IntegrityError], ...]
+    remote: str = ""
+    unfetched: int = 0
+    unpushed: tuple[BlobKey, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -46,6 +58,7 @@ class Status:
             "root": self.root,
             "storage": self.storage,
             "notice": self.notice,
+            "remote": self.remote,
             "tests": self.tests,
             "snapshots": self.snapshots,
             "pending": {
@@ -55,6 +68,8 @@ class Status:
                 }
                 for pending in self.pending
             },
+            "unfetched": self.unfetched,
+            "unpushed": [{"kind": key.kind.value, "digest": key.digest} for key in self.unpushed],
             "lost": [
                 {"test": test_id, "kind": key.kind.value, "digest": key.digest, "why": error.message}
                 for test_id, key, error in self.lost
@@ -70,34 +85,57 @@ def read(project: Project, *, verify: bool = False) -> Status:
     project:
         Which one.
     verify:
-        Read every approved snapshot and check its digest, instead of only looking that it is there.
+        Read every approved snapshot of this machine and check its digest, and look for the others on
+        the remote, instead of only looking what is here.
 
     Raises
     ------
     ManifestError, IntegrityError, StorageError
         When the manifest or a pending record cannot be read.
+    RemoteError
+        When the remote has to be asked and cannot be.
     """
-    entries = project.manifest.entries
-    check = _corrupt if verify else _absent
-    lost = [
-        (test_id, BlobKey(kind, digest), error)
-        for test_id, kinds in entries.items()
-        for kind, digest in kinds.items()
-        if (error := check(project, test_id, BlobKey(kind, digest)))
-    ]
+    wanted = sync.wanted(project)
+    absent = project.absent(wanted)
+    nowhere = _nowhere(project, absent, verify=verify)
+    unfetched = set(absent) - nowhere
+    lost: list[tuple[str, BlobKey, IntegrityError]] = []
+    for test_id, key in wanted:
+        if (test_id, key) in nowhere:
+            lost.append((test_id, key, project.missing(test_id, key)))
+        elif verify and (test_id, key) not in unfetched and (error := _corrupt(project, test_id, key)):
+            lost.append((test_id, key, error))
     return Status(
         root=str(project.config.root),
-        storage=project.storage,
-        notice=project.notice,
-        tests=len(entries),
-        snapshots=sum(map(len, entries.values())),
+        storage=project.storage.mode,
+        notice=project.storage.notice,
+        tests=len(project.manifest.entries),
+        snapshots=len(wanted),
         pending=tuple(project.pending),
         lost=tuple(lost),
+        remote=str(_place(project) or ""),
+        unfetched=len(unfetched),
+        unpushed=tuple(sorted(project.unpushed.read())),
     )
 
 
-def _absent(project: Project, test_id: str, key: BlobKey) -> IntegrityError | None:
-    return None if project.test_store(test_id).has(key) else project.missing(test_id, key)
+def _place(project: Project) -> Place | None:
+    """The remote, if it can be told: to look at a full cache nobody needs the package."""
+    return project.place if project.storage.mode == "git" else project.storage.place
+
+
+def _nowhere(
+    project: Project, absent: Sequence[tuple[str, BlobKey]], *, verify: bool
+) -> set[tuple[str, BlobKey]]:
+    """Those that cannot be had; without a look at the remote, all may be there."""
+    if not absent or (not verify and project.storage.mode != "git"):
+        return set()
+    if project.place is None:
+        return set(absent)
+    if not verify:
+        return set()
+    there = sync.on_remote(project, absent)
+    return {(test_id, key) for test_id, key in absent if key not in there}
 
 
 def _corrupt(project: Project, test_id: str, key: BlobKey) -> IntegrityError | None:

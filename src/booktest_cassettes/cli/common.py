@@ -1,0 +1,49 @@
+"""What commands share: the project, and how a transfer is shown."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..project import Project
+    from ..workflow.meter import Meter
+    from ..workflow.transfer import Moved
+
+
+def project_of(context: click.Context) -> Project:
+    """The project of the directory the command runs in."""
+    from ..project import Project
+
+    return Project.open(Path.cwd(), context.obj)
+
+
+def count(number: int, noun: str) -> str:
+    """``1 test``, ``2,000 tests``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def told(verb: str, moved: Moved, where: str = "") -> str:
+    """One line on what a transfer did."""
+    from ..workflow.meter import size
+
+    rest = f"; {moved.there:,} {'was' if moved.there == 1 else 'were'} there" if moved.there else ""
+    return f"{verb}: {count(moved.blobs, 'blob')}, {size(moved.size)}{f' {where}' if where else ''}{rest}"
+
+
+@contextmanager
+def showing(what: str) -> Iterator[Meter]:
+    """How far a transfer is, on standard error."""
+    from ..workflow.meter import Meter
+
+    meter = Meter(what, partial(click.echo, err=True, nl=False), terminal=sys.stderr.isatty())
+    try:
+        yield meter
+    finally:
+        meter.end()
