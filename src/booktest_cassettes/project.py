@@ -46,6 +46,7 @@ class Project:
         self._stamp: tuple[int, ...] | None = None
 
         self.unpushed = Unpushed(cache / "unpushed")
+        self._remotes: dict[int | None, RemoteStore] = {}
         self._offline: RemoteError | None = None
 
     @classmethod
@@ -167,12 +168,14 @@ class Project:
             return None
 
     def remote(self, jobs: int | None = None) -> RemoteStore:
-        """Approved blobs on the remote; raises RemoteError where there is none."""
+        """Approved blobs on the remote, connected once; raises RemoteError where there is none."""
         from .store.remote.remote import Remote  # a replay from the cache never loads it
         from .store.remote.store import RemoteStore
 
-        place = self.place or self.storage.require()
-        return RemoteStore(Remote(place, self.config.remote_prefix, jobs), compress=self.config.compress)
+        if jobs not in self._remotes:
+            remote = Remote(self.place or self.storage.require(), self.config.remote_prefix, jobs)
+            self._remotes[jobs] = RemoteStore(remote, compress=self.config.compress)
+        return self._remotes[jobs]
 
     def fetch(self, keys: Iterable[BlobKey], jobs: int | None = None) -> Iterator[Fetched]:
         """Bring blobs from the remote into keep; only what is verified gets there.

@@ -256,7 +256,7 @@ class _Hanging:
 def test_an_operation_that_never_ends_is_given_up_with_words(tmp_path, monkeypatch):
     monkeypatch.setattr(engine, "OPERATION_LIMIT", 0.05)
     remote = Remote(Place(tmp_path, "it", "s3://bucket"), "prefix")
-    remote.medium = _Hanging()
+    remote.media[os.getpid()] = _Hanging()
     with pytest.raises(RemoteError, match=r"remote 'it' \(s3://bucket\): no answer within 0\.05 seconds"):
         list(remote.each(range(10), lambda medium, item: medium.read("path")))
 

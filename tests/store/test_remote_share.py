@@ -28,7 +28,7 @@ DATA = b'{"version": 1}\n'
 KEY = key_of(DATA)
 PREFIX = "booktest/blobs"
 CHILD = """
-import sys
+import os, sys
 from functools import partial
 from pathlib import Path
 from booktest_cassettes.digest import BlobKey, Digest, Kind
@@ -38,7 +38,7 @@ from booktest_cassettes.store.remote.remote import Remote
 from booktest_cassettes.store.remote.share import ShareMedium
 from booktest_cassettes.store.remote.store import RemoteStore
 remote = Remote(Place(Path(), "it", sys.argv[1]), "booktest/blobs")
-remote.medium = ShareMedium(Path(sys.argv[1]), "booktest/blobs")
+remote.media[os.getpid()] = ShareMedium(Path(sys.argv[1]), "booktest/blobs")
 store = RemoteStore(remote, compress=False)
 def deliver(*blobs):
     return list(store.deliver((BlobKey(Kind.HTTP, Digest.of(blob)), partial(bytes, blob)) for blob in blobs))
@@ -54,7 +54,7 @@ def share(tmp_path) -> Path:
 
 def store_at(share: Path) -> RemoteStore:
     remote = Remote(Place(share.parent / ".dvc", "it", str(share)), PREFIX)
-    remote.medium = ShareMedium(share, PREFIX)
+    remote.media[os.getpid()] = ShareMedium(share, PREFIX)
     return RemoteStore(remote)
 
 

@@ -48,18 +48,15 @@ def push(
         When keep cannot be read.
     """
     project.storage.require()
+    if project.storage.mode == "dvc-pointers":
+        return _push_pointers(project, jobs, progress)
     in_keep = set(project.keep.keys())
     unpushed = project.unpushed.read()
-    if project.storage.mode == "dvc-pointers":
-        from . import pointers
-
-        moved = pointers.push(project, wanted(project), jobs=jobs, progress=progress)
-        left = unpushed & in_keep  # approved when the mode was another one
-        other = transfer.deliver(project, left, jobs=jobs) if left else Moved()
-        project.unpushed.discard(unpushed)
-        return Moved(moved.blobs + other.blobs, moved.size + other.size, moved.there + other.there)
-    entries = wanted(project)
-    tests = {key: test_id for test_id, key in entries if not _is_in_git(project, test_id, key, unpushed)}
+    tests = {
+        key: test_id
+        for test_id, key in wanted(project)
+        if key in unpushed or not in_git(project, test_id, key)
+    }
     ours = (set(tests) | unpushed) & in_keep
     moved = transfer.deliver(project, ours, jobs=jobs, progress=progress, reread=deep)
     elsewhere = (set(tests) | unpushed) - in_keep
@@ -80,8 +77,18 @@ def _given_up(key: BlobKey) -> str:
     )
 
 
-def _is_in_git(project: Project, test_id: str, key: BlobKey, unpushed: Collection[BlobKey]) -> bool:
-    return key not in unpushed and project.payloads(test_id).has(key)
+def _push_pointers(project: Project, jobs: int | None, progress: Progress) -> Moved:
+    from . import pointers
+
+    moved = pointers.push(project, wanted(project), jobs=jobs, progress=progress)
+    unpushed = project.unpushed.read()
+    left = unpushed & set(project.keep.keys())  # approved when the mode was another one
+    if left:
+        other = transfer.deliver(project, left, jobs=jobs)
+        moved.blobs, moved.size = moved.blobs + other.blobs, moved.size + other.size
+        moved.there += other.there
+    project.unpushed.discard(unpushed)
+    return moved
 
 
 def on_remote(project: Project, these: Collection[tuple[str, BlobKey]]) -> set[BlobKey]:

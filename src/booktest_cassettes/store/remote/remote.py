@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from functools import cached_property
 from shlex import quote
 from typing import TypeVar
 
@@ -39,13 +39,17 @@ class Remote:
         self.place = place
         self.prefix = prefix
         self._jobs = jobs
+        self.media: dict[int, Medium] = {}  # by process: a forked one has its parent's without the threads
 
-    @cached_property
+    @property
     def medium(self) -> Medium:
-        """What carries the bytes."""
-        from .opening import open_medium
+        """What carries the bytes, opened once."""
+        process = os.getpid()
+        if process not in self.media:
+            from .opening import open_medium
 
-        return open_medium(self.place, self.prefix, self._jobs)
+            self.media[process] = open_medium(self.place, self.prefix, self._jobs)
+        return self.media[process]
 
     def each(
         self,
