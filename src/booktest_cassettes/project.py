@@ -211,7 +211,8 @@ class Project:
     def _fetched(self, test_id: str, key: BlobKey) -> bytes | None:
         fetched = next(self.fetch([key]))
         if fetched.corrupt is not None:
-            raise BlobCorrupt(f"{test_id}: {fetched.corrupt.message}", hint=self._record_hint(test_id))
+            hint = f"have who approved it run booktest-cassettes push --deep, or {self._record_hint(test_id)}"
+            raise BlobCorrupt(f"{test_id}: {fetched.corrupt.message}", hint=hint)
         return fetched.data
 
     def absent(self, wanted: Iterable[tuple[str, BlobKey]]) -> list[tuple[str, BlobKey]]:

@@ -89,7 +89,7 @@ def test_what_is_delivered_is_fetched(share, size):
 
 
 def test_the_stored_file_has_the_layout_and_nothing_else_is_left(share):
-    deliver(store_at(share), DATA)
+    store_at(share).put(KEY, DATA)
     assert files(share) == [f"{PREFIX}/{KEY.path}"]
     assert (share / PREFIX / KEY.path).read_bytes() == pack(DATA)
 
