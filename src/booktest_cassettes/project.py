@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
-from .errors import BlobCorrupt, BlobMissing, RemoteError
-from .files import atomic_write, move
+from .errors import BlobCorrupt, BlobMissing, RemoteError, StorageError
+from .files import atomic_write, move, read_bytes
 from .manifest import Manifest, load
 from .storage import decide
-from .store.base import BlobStore
+from .store.base import BlobStore, is_intact
 from .store.chain import ChainStore
 from .store.git import GitStore
 from .store.local import LocalStore
@@ -113,14 +113,25 @@ class Project:
         if not ignore.is_file():
             atomic_write(ignore, b"# made by booktest-cassettes\n*\n")
 
-    def set_aside(self, key: BlobKey) -> Path:
-        """Move a corrupt blob out of keep; where it is now. Nothing reads it there, nothing deletes it."""
+    def set_aside(self, key: BlobKey) -> Path | None:
+        """Move a corrupt blob out of keep, where nothing reads it and nothing deletes it.
+
+        Returns where it is now; ``None`` when somebody else did it, or mended it, at the same time.
+        """
         aside = (
             self.config.cache_dir / "quarantine" / f"{key.kind.value}-{key.digest.hex}-{os.urandom(4).hex()}"
         )
         self.prepare_cache()
-        move(self.keep.path(key), aside)
-        return aside
+        try:
+            move(self.keep.path(key), aside)
+        except StorageError:
+            if self.keep.has(key):
+                raise
+            return None
+        if not is_intact(key, read_bytes(aside)):
+            return aside
+        move(aside, self.keep.path(key))
+        return None
 
     def git_store(self, manifest: Manifest | None = None) -> GitStore:
         """The payload files, named by the tests of ``manifest`` (default: the approved one)."""
@@ -195,8 +206,8 @@ class Project:
         StorageError
             When the disk refuses.
         """
-        if self._offline is not None:
-            raise self._offline
+        if self._offline is not None:  # a new one each time: raised again, it would drag every test's frames
+            raise RemoteError(self._offline.message, hint=self._offline.hint)
         self.prepare_cache()
         try:
             yield from self.remote(jobs).fetch(keys, self._install)
@@ -230,10 +241,11 @@ class Project:
     def missing(self, test_id: str, key: BlobKey) -> BlobMissing:
         """The error for a manifest line whose blob is nowhere."""
         payload = self.relative(self.payloads(test_id).path(test_id, key.kind))
-        looked = f"{payload} (and not in {self.relative(self.keep.root)}"
-        looked += f", nor on {self.place})" if self.place else ")"
+        places = [] if self.storage.mode == "dvc" else [payload]
+        places += [self.relative(self.keep.root), *([str(self.place)] if self.place else [])]
         return BlobMissing(
-            f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing: {looked}",
+            f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing;"
+            f" looked at {', '.join(places)}",
             hint=self._restore_hint(test_id, key),
         )
 
@@ -242,12 +254,14 @@ class Project:
         if self.keep.has(key):
             return f"booktest-cassettes verify, which sets the corrupt copy aside, or {record}"
         if self.storage.mode == "dvc-pointers":
-            return f"booktest-cassettes pull -- {quote(test_id)}, or {record}"
+            pull = f"booktest-cassettes pull -- {quote(test_id)}"
+            return f"{pull}, or have who approved it run booktest-cassettes push, or {record}"
         if self.storage.mode == "dvc":
             return f"have who approved it run booktest-cassettes push, or {record}"
         payload = self.payloads(test_id).path(test_id, key.kind)
-        if self.manifest.storage_mode == "dvc" and self.storage.notice:
-            return f"it was kept on a DVC remote ({self.storage.notice.partition(' (')[0]}), or {record}"
+        lack = self.storage.lack
+        if self.manifest.storage_mode == "dvc" and lack:
+            return f"{lack.hint} ({lack.message}, and snapshots here are kept with it), or {record}"
         return f"git checkout -- {quote(self.relative(payload))}, or {record}"
 
     def _record_hint(self, test_id: str) -> str:

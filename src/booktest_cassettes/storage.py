@@ -26,7 +26,7 @@ class Storage:
     notice:
         What to tell the user about a fallback; ``""``: nothing.
     lack:
-        Why a mode that was asked for has no remote: the ``dvc`` package is not installed.
+        Why there is no remote: after a fallback, or when the ``dvc`` package is not installed.
     """
 
     mode: Mode
@@ -78,7 +78,7 @@ def decide(config: Config) -> Storage:
         if config.storage_mode != "auto" or config.fallback_mode == "none":
             raise _needed(config, error) from None
         why = f'storage: Git, since {error.message} (storage.mode = "git" silences this)'
-        return Storage("git", notice=why)
+        return Storage("git", notice=why, lack=error)
 
 
 def _required(config: Config, error: RemoteError) -> RemoteError:

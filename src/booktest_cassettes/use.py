@@ -57,7 +57,10 @@ class Run:
         from .session import Session
 
         check_test_id(self.test_id)
-        session = Session(self.project, self.test_id, settings)
+        try:
+            session = Session(self.project, self.test_id, settings)
+        except CassetteError as error:  # it says all there is to say: not where in our rooms it was raised
+            raise error.with_traceback(None) from None
         runner = running()
         session.origin = runner.origin() if runner else None
         adapters.install()

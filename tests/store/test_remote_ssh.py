@@ -115,7 +115,7 @@ def test_what_is_delivered_is_fetched(sshd, project, root, size):
 
 
 def test_the_stored_file_has_the_layout_and_nothing_else_is_left(sshd, project, root):
-    deliver(store_at(project, sshd, root), DATA)
+    store_at(project, sshd, root).put(KEY, DATA)
     assert files(root) == [f"{PREFIX}/{KEY.path}"]
     assert (root / PREFIX / KEY.path).read_bytes() == pack(DATA)
 

@@ -221,6 +221,8 @@ def approve(
         done = workflow.execute(project, plan, progress, push=push is not False)
     lines = sum(len(pending.changes) for pending in plan.pending)
     click.echo(f"approved: {count(lines, 'snapshot')} of {count(len(plan.pending), 'test')}")
+    if push is False and project.storage.mode != "git" and plan.blobs:
+        click.echo(f"not pushed: {count(len(plan.blobs), 'blob')}; booktest-cassettes push, before git push")
     if done.delivered is not None:
         click.echo(told("pushed", done.delivered, f"to {project.storage.require()}, verified"))
     for line in workflow.too_big_for_git(project, plan):

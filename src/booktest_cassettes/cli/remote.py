@@ -69,7 +69,7 @@ def _end(context: click.Context, verb: str, moved: Moved, *, as_json: bool, wher
         click.echo(json.dumps(moved.as_json(), indent=2))
     else:
         click.echo(told(verb, moved, where if moved.blobs else ""))
-        for line in moved.notes:
+        for line in (*moved.notes, *moved.damaged):
             click.echo(line)
         for test_id, key, error in moved.lost:
             click.echo(f"lost: {test_id} {key.kind.value}\n  {error.message}\n  next: {error.hint}")
@@ -102,9 +102,8 @@ def verify(
     if as_json:
         click.echo(json.dumps(found.as_json(), indent=2))
     else:
-        click.echo(
-            f"verified: {count(found.intact, 'snapshot')} here" + _absent(found.absent, checked=remote)
-        )
+        absent = _absent(found.absent, checked=remote or deep)
+        click.echo(f"verified: {count(found.intact, 'snapshot')} here{absent}")
         if remote or deep:
             how = "intact" if deep else "present"
             click.echo(f"{project.place}: {count(found.remote, 'blob')} {how}")

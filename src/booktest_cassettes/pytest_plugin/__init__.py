@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -149,7 +149,12 @@ def _check_project(this: PytestRunner) -> None:
         record_mode(this.project().config)
         _ = this.project().manifest
     except CassetteError as error:
-        pytest.exit(str(error), returncode=error.exit_code)
+        _end(error)
+
+
+def _end(error: CassetteError) -> NoReturn:
+    # pytest puts exclamation marks around it: not on the line that people copy.
+    pytest.exit(f"{error}\n", returncode=error.exit_code)
 
 
 @pytest.hookimpl(trylast=True)
@@ -244,7 +249,7 @@ def _prefetch(this: PytestRunner, ids: Collection[str]) -> None:
         prefetch(this.project(), ids, this.config.pluginmanager.get_plugin("terminalreporter"))
     except CassetteError as error:
         if this.project().config.ci:
-            pytest.exit(str(error), returncode=error.exit_code)
+            _end(error)
         this.tally.notices.add(str(error))  # tests that need none of it pass; the others say it again
 
 

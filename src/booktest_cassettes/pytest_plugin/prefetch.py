@@ -50,6 +50,8 @@ def prefetch(project: Project, ids: Collection[str], reporter: Any) -> None:
         moved = sync.pull_these(project, wanted, progress=meter)
     finally:
         meter.end()
+    if not moved.blobs:
+        return
     blobs = f"{moved.blobs:,} blob{'s' * (moved.blobs != 1)}"
     write(f"cassettes: fetched {blobs}, {size(moved.size)} from {project.place}\n")
 

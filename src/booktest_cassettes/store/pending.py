@@ -37,6 +37,10 @@ class Pending:
     test_id: str
     changes: Mapping[Kind, Change]
 
+    def is_settled(self, approved: Mapping[Kind, Digest]) -> bool:
+        """Whether these approved digests of the test are what it would change them to."""
+        return all(approved.get(kind) == change.staged for kind, change in self.changes.items())
+
 
 class PendingRecords:
     """The records in one directory."""

@@ -144,7 +144,11 @@ def execute(
 
 
 def _after(project: Project, plan: Plan, before: Manifest) -> Manifest:
-    mode = before.storage_mode if project.storage.notice else project.storage.header
+    # One machine's fallback, or one command's option, says nothing about the project.
+    asked = project.config.sources["storage_mode"].startswith("command line")
+    is_new = not before.entries
+    stays = not is_new and (asked or bool(project.storage.notice))
+    mode = before.storage_mode if stays else project.storage.header
     return replace(before.with_changes(plan.changes), storage_mode=mode)
 
 
@@ -201,7 +205,7 @@ def _check_record(project: Project, pending: Pending, manifest: Manifest) -> Non
     if now == pending:
         return
     approved = manifest.get(pending.test_id)
-    if now is None and all(approved.get(kind) == change.staged for kind, change in pending.changes.items()):
+    if now is None and pending.is_settled(approved):
         return  # another process approved the very same
     what = "rejected" if now is None else "recorded anew"
     raise UsageError(

@@ -83,6 +83,8 @@ class GitHome:
 
     def finish(self, records: Sequence[Pending]) -> None:
         """See Home."""
+        for path in payloads.paths(self.store, records):
+            remove(pointer_of(path))
         payloads.remove_gone(self.store, records)
         payloads.release(self.project, self.store, records)
 
@@ -98,7 +100,7 @@ class RemoteHome(GitHome):
     def paths(self, records: Sequence[Pending]) -> list[Path]:
         """See Home."""
         there = payloads.paths(self.store, records)
-        return [path for payload in there for path in (payload, _pointer(payload)) if exists(path)]
+        return [path for payload in there for path in (payload, pointer_of(payload)) if exists(path)]
 
     def prepare(self, _records: Sequence[Pending], _before: Manifest) -> list[Path]:
         """See Home."""
@@ -117,11 +119,11 @@ class RemoteHome(GitHome):
         """See Home."""
         for pending in records:
             for kind in pending.changes:
-                remove(_pointer(self.store.path(pending.test_id, kind)))
+                remove(pointer_of(self.store.path(pending.test_id, kind)))
                 self.store.remove(pending.test_id, kind)
 
 
-def _pointer(payload: Path) -> Path:
+def pointer_of(payload: Path) -> Path:
     """What the mode ``dvc-pointers`` left there: DVC would bring the old payload back by it."""
     return payload.with_name(f"{payload.name}.dvc")
 

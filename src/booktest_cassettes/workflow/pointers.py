@@ -6,12 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..digest import BlobKey
-from ..errors import IntegrityError
+from ..errors import CassetteError, IntegrityError
 from ..files import exists, sweep_temporary
 from ..manifest import Manifest
 from ..project import Project
 from ..store.pending import Pending
-from ..store.pointers import Pointers
+from ..store.pointers import Pointers, Pushed
 from . import payloads
 from .homes import GitHome
 from .transfer import Moved, Progress, quiet
@@ -23,6 +23,7 @@ class PointersHome(GitHome):
     def __init__(self, project: Project, after: Manifest) -> None:
         super().__init__(project, after)
         self.pointers = _pointers(project)
+        self.before = project.manifest
 
     def paths(self, records: Sequence[Pending]) -> list[Path]:
         """See Home."""
@@ -32,6 +33,7 @@ class PointersHome(GitHome):
         """See Home."""
         for path in payloads.paths(self.store, records):
             sweep_temporary(path)
+        self.before = before
         payloads.hold(self.project, self.store, records, before)
         ignored = self.pointers.ignore()
         return [ignored] if ignored else []
@@ -42,16 +44,20 @@ class PointersHome(GitHome):
         self.pointers.add(self._staged(records))
 
     def deliver(self, records: Sequence[Pending], progress: Progress) -> Moved:
-        """See Home."""
-        pushed = self.pointers.push(self._staged(records), progress=progress)
-        return Moved(pushed.sent, pushed.size, there=pushed.verified - pushed.sent)
+        """See Home. Git would take pointers whose manifest did not change: they go back when it fails."""
+        try:
+            return _moved(self.pointers.push(self._staged(records), progress=progress))
+        except CassetteError:
+            self.undo(records, self.before)
+            raise
 
     def finish(self, records: Sequence[Pending]) -> None:
         """See Home."""
         for path, key in self._changed(records).items():
             if key is None:
                 self.pointers.remove(path)
-        super().finish(records)
+        payloads.remove_gone(self.store, records)
+        payloads.release(self.project, self.store, records)
 
     def undo(self, records: Sequence[Pending], manifest: Manifest) -> None:
         """See Home."""
@@ -87,8 +93,12 @@ def push(
     """Have the payloads of these approved snapshots on the remote, by DVC, read back by us."""
     pointers = _pointers(project)
     ours = {path: key for path, key in _paths(project, these).items() if exists(pointers.pointer(path))}
-    pushed = pointers.push(ours, jobs, progress)
-    return Moved(pushed.sent, pushed.size, there=pushed.verified - pushed.sent)
+    return _moved(pointers.push(ours, jobs, progress))
+
+
+def _moved(pushed: Pushed) -> Moved:
+    size = pushed.size if pushed.sent else 0  # all were read back, those that were there as well
+    return Moved(pushed.sent, size, there=pushed.verified - pushed.sent)
 
 
 def pull(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from ..digest import BlobKey
-from ..errors import BlobMissing, IntegrityError, RemoteError
-from ..manifest import Manifest
+from ..errors import BlobMissing, IntegrityError, RemoteError, UsageError
+from ..manifest import check_test_id
 from ..project import Project
-from ..store.pending import Pending
+from ..store.pending import Pending, PendingRecords
 from ..store.remote.medium import Medium
 from ..store.remote.remote import Remote
-from ..store.remote.store import RemoteStore
+from ..store.remote.store import Fetched, RemoteStore
 from . import staging
 from .select import select
 from .transfer import Moved, Progress, quiet
@@ -42,9 +42,10 @@ def push(
     for delivered in store.deliver(blobs):
         moved.add(delivered.size)
         progress(moved.blobs, len(waiting), moved.size)
-    for _ in store.remote.each(_named(project, records), _write):
-        pass
-    moved.notes.append(f"shared for review: {len(records):,} test{'s' * (len(records) != 1)}")
+    mine = [record for record in records if not _is_anothers(project, store.remote, record, moved)]
+    for record in store.remote.each(mine, partial(_write, project)):
+        _remember(project, record)
+    moved.notes.append(f"shared for review: {len(mine):,} test{'s' * (len(mine) != 1)}")
     return moved
 
 
@@ -54,7 +55,8 @@ def pull(
     """Fetch what others shared for review into staging, blobs first.
 
     What is pending here stays as it is; what was approved meanwhile, or recorded against another
-    approved snapshot than ours, is left there.
+    approved snapshot than ours, is left there. So is what was shared or fetched here before: it was
+    approved or rejected since.
 
     Raises
     ------
@@ -65,28 +67,36 @@ def pull(
     """
     store = _store(project, jobs)
     moved = Moved()
-    shared = select(_shared(project, store.remote), patterns)
+    shared = select(_shared(project, store.remote, moved), patterns)
     chosen = [record for record in shared if _fits(project, record, moved)]
     tests = {key: record.test_id for record in chosen for key in staging.staged_keys(record)}
     lacking = project.staging.lacking(tests)
     moved.there = len(tests) - len(lacking)
     project.prepare_cache()
     lost: set[BlobKey] = set()
+    install = partial(_install, project)
+    for done, fetched in enumerate(store.fetch(sorted(lacking), install), 1):
+        if fetched.data is None:
+            lost.add(fetched.key)
+            test_id = tests[fetched.key]
+            moved.lost.append((test_id, fetched.key, fetched.corrupt or _gone(test_id, fetched.key)))
+            continue
+        moved.add(fetched.size)
+        progress(done, len(lacking), moved.size)
     with project.pending.exclusive():
-        for done, fetched in enumerate(store.fetch(sorted(lacking)), 1):
-            if fetched.data is None:
-                lost.add(fetched.key)
-                test_id = tests[fetched.key]
-                moved.lost.append((test_id, fetched.key, fetched.corrupt or _gone(test_id, fetched.key)))
-                continue
-            project.staging.put(fetched.key, fetched.data)
-            moved.add(fetched.size)
-            progress(done, len(lacking), moved.size)
+        # An approval that ended meanwhile has swept what no record named yet.
+        list(store.fetch(sorted(project.staging.lacking(tests) - lost), install))
         for record in chosen:
             is_whole = lost.isdisjoint(staging.staged_keys(record))
             if is_whole and project.pending.load(record.test_id) is None:  # nor recorded here meanwhile
                 project.pending.save(record)
+                _remember(project, record)
     return moved
+
+
+def _install(project: Project, fetched: Fetched) -> None:
+    if fetched.data is not None:
+        project.staging.install(fetched.key, fetched.stored)
 
 
 def _store(project: Project, jobs: int | None) -> RemoteStore:
@@ -97,37 +107,68 @@ def _stored(project: Project, test_id: str, key: BlobKey) -> bytes:
     return project.staging.stored(key) or staging.read(project, test_id, key)  # which says that it is gone
 
 
-def _named(project: Project, records: Sequence[Pending]) -> Iterator[tuple[str, bytes]]:
-    for record in records:
-        path = project.pending.path(record.test_id)
-        yield f"{_RECORDS}/{path.name}", path.read_bytes()
+def _path(project: Project, record: Pending) -> str:
+    return f"{_RECORDS}/{project.pending.path(record.test_id).name}"
 
 
-async def _write(medium: Medium, item: tuple[str, bytes]) -> None:
-    path, data = item
+def _seen(project: Project) -> PendingRecords:
+    """Copies of the records that were shared or fetched on this machine."""
+    return PendingRecords(project.config.cache_dir / "staging" / "shared")
+
+
+def _remember(project: Project, record: Pending) -> None:
+    _seen(project).save(record)
+
+
+def _is_anothers(project: Project, remote: Remote, record: Pending, moved: Moved) -> bool:
+    """Whether somebody else shared another recording of this test, that nobody here has looked at."""
+    path = _path(project, record)
+    data = remote.one(lambda medium: medium.read(path))
+    if data is None:
+        return False
+    try:
+        shared = _parsed(project, remote, path, data)
+    except IntegrityError:  # nobody can read it: this one takes its place
+        return False
+    seen = _seen(project).load(record.test_id)
+    if shared in (record, seen) or shared.is_settled(project.manifest.get(record.test_id)):
+        return False
+    moved.notes.append(f"{record.test_id}: somebody else has shared another recording: left as it is there")
+    return True
+
+
+async def _write(project: Project, medium: Medium, record: Pending) -> Pending:
+    path, data = _path(project, record), project.pending.path(record.test_id).read_bytes()
     await medium.write(path, data)
     if await medium.read(path) != data:
         raise RemoteError(
             f"it took {path} without an error, but does not give it back",
             hint="push --staged again; if that stays so, the remote cannot be trusted with anything",
         )
+    return record
 
 
-def _shared(project: Project, remote: Remote) -> list[Pending]:
+def _shared(project: Project, remote: Remote, moved: Moved) -> list[Pending]:
     async def read(medium: Medium, path: str) -> tuple[str, bytes | None]:
         return path, await medium.read(path)
 
     paths = [entry.path for entry in remote.list([_RECORDS]) if entry.path.endswith(".json")]
-    found = [
-        _parsed(project, remote, path, data) for path, data in remote.each(paths, read) if data is not None
-    ]
+    found: list[Pending] = []
+    for path, data in remote.each(paths, read):
+        try:
+            if data is not None:
+                found.append(_parsed(project, remote, path, data))
+        except IntegrityError as error:
+            moved.damaged.append(error)
     return sorted(found, key=lambda record: record.test_id)
 
 
 def _parsed(project: Project, remote: Remote, path: str, data: bytes) -> Pending:
     try:
-        return project.pending.parse(data, path.rpartition("/")[2])
-    except IntegrityError as error:
+        record = project.pending.parse(data, path.rpartition("/")[2])
+        check_test_id(record.test_id)
+        return record
+    except (IntegrityError, UsageError) as error:
         why = error.message.rpartition("damaged pending record: ")[2]
         raise IntegrityError(
             f"{remote.place}: damaged shared record {remote.prefix}/{path}: {why}",
@@ -142,12 +183,12 @@ def _fits(project: Project, record: Pending, moved: Moved) -> bool:
         if here != record:
             moved.notes.append(f"{record.test_id}: is pending here, too, and differs: left as it is")
         return False
-    manifest: Manifest = project.manifest
-    approved = manifest.get(record.test_id)
-    if all(approved.get(kind) == change.staged for kind, change in record.changes.items()):
-        return False  # approved already
+    approved = project.manifest.get(record.test_id)
+    if record.is_settled(approved) or _seen(project).load(record.test_id) == record:
+        return False
     if any(approved.get(kind) not in (change.base, change.staged) for kind, change in record.changes.items()):
         moved.notes.append(f"{record.test_id}: was recorded against another approved snapshot: left there")
+        _remember(project, record)  # said once
         return False
     return True
 

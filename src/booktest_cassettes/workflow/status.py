@@ -108,15 +108,24 @@ def read(project: Project, *, verify: bool = False) -> Status:
     return Status(
         root=str(project.config.root),
         storage=project.storage.mode,
-        notice=project.storage.notice,
+        notice=project.storage.notice or _lack(project),
         tests=len(project.manifest.entries),
         snapshots=len(wanted),
-        pending=tuple(project.pending),
+        pending=tuple(  # what somebody else approved meanwhile needs no review
+            record
+            for record in project.pending
+            if not record.is_settled(project.manifest.get(record.test_id))
+        ),
         lost=tuple(lost),
         remote=str(_place(project) or ""),
         unfetched=len(unfetched),
         unpushed=tuple(sorted(project.unpushed.read())),
     )
+
+
+def _lack(project: Project) -> str:
+    lack = project.storage.lack
+    return f"{lack.message}; next: {lack.hint}" if lack else ""
 
 
 def _place(project: Project) -> Place | None:

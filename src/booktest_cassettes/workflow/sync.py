@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..digest import BlobKey
+from ..errors import IntegrityError
 from ..project import Project
 from . import transfer
 from .select import select
@@ -50,24 +51,32 @@ def push(
     project.storage.require()
     if project.storage.mode == "dvc-pointers":
         return _push_pointers(project, jobs, progress)
-    in_keep = set(project.keep.keys())
     unpushed = project.unpushed.read()
-    tests = {
-        key: test_id
-        for test_id, key in wanted(project)
-        if key in unpushed or not in_git(project, test_id, key)
-    }
-    ours = (set(tests) | unpushed) & in_keep
+    entries = wanted(project)
+    tests = {key: test for test, key in entries if key in unpushed or not in_git(project, test, key)}
+    ours = (set(tests) | unpushed) & set(project.keep.keys())
     moved = transfer.deliver(project, ours, jobs=jobs, progress=progress, reread=deep)
-    elsewhere = (set(tests) | unpushed) - in_keep
+    elsewhere = (set(tests) | unpushed) - ours
     there = project.remote(jobs).present(elsewhere) if elsewhere else set()
-    moved.there += len(there)
-    needed = [key for key in sorted(elsewhere - there) if key in tests]
-    moved.lost += [(tests[key], key, project.missing(tests[key], key)) for key in needed]
-    unneeded = elsewhere - there - set(tests)
-    moved.notes += [_given_up(key) for key in sorted(unneeded)]
-    project.unpushed.discard(ours | there | unneeded)
+    rotten = list(_rotten(project, tests, there, jobs)) if deep else []
+    moved.there += len(there) - len(rotten)
+    gone = sorted(elsewhere - there)
+    moved.lost += rotten
+    moved.lost += [(tests[key], key, project.missing(tests[key], key)) for key in gone if key in tests]
+    moved.notes += [_given_up(key) for key in gone if key not in tests]
+    project.unpushed.discard(ours | there | (elsewhere - set(tests)))
+    if in_payloads := sum(key not in tests for _, key in entries):
+        moved.notes.append(f"in Git, not on the remote: {in_payloads:,} (approved anew, they move there)")
     return moved
+
+
+def _rotten(
+    project: Project, tests: Mapping[BlobKey, str], keys: Collection[BlobKey], jobs: int | None
+) -> Iterator[tuple[str, BlobKey, IntegrityError]]:
+    """Those that are corrupt on the remote and not on this machine, which could mend them."""
+    for fetched in project.remote(jobs).fetch(sorted(keys)):
+        if fetched.corrupt is not None:
+            yield tests.get(fetched.key, "?"), fetched.key, fetched.corrupt
 
 
 def _given_up(key: BlobKey) -> str:

@@ -36,6 +36,8 @@ class Moved:
         How many were where they should go already.
     lost:
         Those that could not be had, with the error: test id, key, error.
+    damaged:
+        What else was not as it should be; the rest was done.
     notes:
         What else a person should know.
     """
@@ -44,12 +46,14 @@ class Moved:
     size: int = 0
     there: int = 0
     lost: list[tuple[str, BlobKey, IntegrityError]] = field(default_factory=list)
+    damaged: list[IntegrityError] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0, or that of what was lost."""
-        return max((error.exit_code for _, _, error in self.lost), default=0)
+        """0, or that of what was lost or damaged."""
+        errors = [*(error for _, _, error in self.lost), *self.damaged]
+        return max((error.exit_code for error in errors), default=0)
 
     def add(self, size: int) -> None:
         """Count one more."""
@@ -63,6 +67,7 @@ class Moved:
             "bytes": self.size,
             "there": self.there,
             "notes": self.notes,
+            "damaged": [error.message for error in self.damaged],
             "lost": [
                 {"test": test_id, "kind": key.kind.value, "digest": key.digest, "why": error.message}
                 for test_id, key, error in self.lost

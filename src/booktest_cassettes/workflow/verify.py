@@ -111,7 +111,8 @@ def _verify_here(project: Project, test_id: str, key: BlobKey, found: Verified) 
         data = project.keep.get(key)
     except BlobCorrupt as error:
         aside = project.set_aside(key)
-        hint = f"it was set aside as {project.relative(aside)}; booktest-cassettes pull fetches it anew"
+        where = f"it was set aside as {project.relative(aside)}; " if aside else ""
+        hint = f"{where}booktest-cassettes pull fetches it anew"
         found.troubles.append(Trouble("corrupt", test_id, key, BlobCorrupt(error.message, hint=hint)))
         return
     try:
@@ -150,9 +151,7 @@ def _verify_there(
         if fetched.data is not None:
             found.remote += 1
         elif fetched.corrupt is not None:
-            hint = "booktest-cassettes push --deep, on a machine that has it, writes it anew"
-            error = BlobCorrupt(fetched.corrupt.message, hint=hint)
-            found.troubles.append(Trouble("corrupt", tests[fetched.key], fetched.key, error))
+            found.troubles.append(Trouble("corrupt", tests[fetched.key], fetched.key, fetched.corrupt))
         else:
             _lost(project, [(fetched.key, tests[fetched.key])], found)
 
@@ -182,4 +181,14 @@ def _verify_pointers(
 
 def _lost(project: Project, keys: Iterable[tuple[BlobKey, str]], found: Verified) -> None:
     for key, test_id in keys:
-        found.troubles.append(Trouble("lost", test_id, key, project.missing(test_id, key)))
+        found.troubles.append(Trouble("lost", test_id, key, _not_there(project, test_id, key)))
+
+
+def _not_there(project: Project, test_id: str, key: BlobKey) -> BlobMissing:
+    if project.absent([(test_id, key)]):
+        return project.missing(test_id, key)
+    return BlobMissing(
+        f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is here, but not on"
+        f" {project.place}",
+        hint="booktest-cassettes push",
+    )

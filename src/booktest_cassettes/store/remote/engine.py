@@ -22,7 +22,7 @@ _R = TypeVar("_R")
 
 #: Seconds that one operation on one blob may take. Media give up on a silent peer much earlier.
 OPERATION_LIMIT = 900.0
-_THREADS = 32
+_THREADS = 4
 _UNREAD = 64 << 20  # bytes of results that wait for their reader
 # Seconds in which outcomes gather. A reader that woke for each would take the interpreter's lock from the
 # loop at each of its system calls: three times slower with small blobs.
@@ -43,6 +43,7 @@ def _made() -> asyncio.AbstractEventLoop:
     if ours is not made:  # another thread was faster
         made.close()
         return ours
+    # For look-ups of names; what may block for long has threads of its own (threads.py).
     made.set_default_executor(ThreadPoolExecutor(_THREADS, "cassettes-remote", initializer=step_outside))
     threading.Thread(target=_run, args=(made,), name="cassettes-remote", daemon=True).start()
     return made

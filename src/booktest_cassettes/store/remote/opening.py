@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,10 @@ from .medium import Medium
 
 if TYPE_CHECKING:
     from .place import Place
+
+
+# Libraries that log what credential programs print; without a handler Python shows it on standard error.
+_TALKATIVE = ("aiobotocore", "botocore", "s3fs", "asyncssh", "fsspec")
 
 
 def open_medium(place: Place, prefix: str, jobs: int | None = None) -> Medium:
@@ -31,20 +36,26 @@ def open_medium(place: Place, prefix: str, jobs: int | None = None) -> Medium:
     RemoteError
         When the configuration is unusable or a package is missing.
     """
-    from dvc.config import Config, ConfigError
-    from dvc.fs import get_cloud_fs
-
+    try:
+        from dvc.config import Config
+        from dvc.fs import get_cloud_fs
+    except ImportError as error:
+        raise RemoteError(f"{place}: DVC cannot be loaded: {error}", hint=_install(place)) from error
     try:
         cls, settings, root = get_cloud_fs(Config(str(place.dvc_dir)), name=place.name)
         filesystem = cls(**settings)
     except ImportError as error:
         raise RemoteError(f"{place}: {error}", hint=_install(place)) from error
-    except (ConfigError, OSError) as error:
+    except RemoteError:
+        raise
+    except Exception as error:  # noqa: BLE001 - DVC's, or a library's below it, about a url or an option
         name = quote(place.name)
         raise RemoteError(
             f"{place}: DVC's configuration of it cannot be used ({type(error).__name__})",
             hint=f"dvc remote list shows what DVC makes of it; dvc remote modify {name} OPTION VALUE",
-        ) from error
+        ) from None  # its text may hold a password of the url
+    for library in _TALKATIVE:
+        logging.getLogger(library).addHandler(logging.NullHandler())
     jobs = jobs or settings.get("jobs")
     return _medium(filesystem, root, prefix, jobs)
 

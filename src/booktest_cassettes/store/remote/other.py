@@ -12,12 +12,14 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from posixpath import dirname
 from time import time
 from typing import Any
 
 from ...errors import CassetteError, RemoteError
 from .medium import Entry, Trouble
+from .threads import in_thread
 
 _JOBS = 16
 # A file that is being written has its name already (WebDAV's PUT is not said to be atomic, RFC 4918,
@@ -210,14 +212,14 @@ class OtherMedium:
         fs = self._fs or await self._opened()
         work = getattr(fs, f"_{method}", None) if getattr(fs, "async_impl", False) else None
         if work is None:
-            return await asyncio.to_thread(getattr(fs, method), *arguments, **options)
+            return await in_thread(partial(getattr(fs, method), *arguments, **options))
         task = asyncio.run_coroutine_threadsafe(work(*arguments, **options), fs.loop)
         return await asyncio.wrap_future(task)
 
     async def _opened(self) -> Any:
         async with self._opening:
             if self._fs is None:
-                self._fs = await asyncio.to_thread(lambda: self._filesystem.fs)
+                self._fs = await in_thread(lambda: self._filesystem.fs)
             return self._fs
 
     def _full(self, path: str) -> str:

@@ -66,7 +66,10 @@ def find_place(root: Path, wanted: str | None) -> Place:
             f"there is no DVC repository at {root}", hint="dvc init, then dvc remote add -d NAME URL"
         )
     if not is_installed():
-        raise RemoteError("the dvc package is not installed", hint="pip install 'booktest-cassettes[s3]'")
+        raise RemoteError(
+            "the dvc package is not installed",
+            hint="pip install 'booktest-cassettes[dvc]' (that is for a share; or [s3], [ssh], [gs], [azure])",
+        )
     remotes: dict[str, Any] = {}
     default = None
     for read in (_light, _whole):  # a remote of the user's or the system's configuration needs DVC itself

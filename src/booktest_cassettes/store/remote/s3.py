@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from ...errors import RemoteError
 from .medium import Entry, Trouble
 from .s3_requests import Repeated
+from .threads import in_thread
 
 _R = TypeVar("_R")
 
@@ -42,7 +43,9 @@ _PERMISSIONS = {
     "DeleteObjects": "s3:DeleteObject",
 }  # all others write
 
-_SIGN_IN = "give DVC others: dvc remote modify --local NAME access_key_id ..., or set AWS_PROFILE"
+_SIGN_IN = (
+    "dvc remote modify --local NAME access_key_id KEY, the same with secret_access_key, or set AWS_PROFILE"
+)
 _CLOSED = Trouble("it closed the connection", "check the network and any proxy, then run the command again")
 _ANSWERS = {
     frozenset({"NoSuchBucket"}): Trouble(
@@ -169,9 +172,12 @@ class S3Medium:
         bucket = self._open or await self._opened()
         token: str | None = ""
         while token is not None:
-            entries, token = await _patiently(bucket.page, directory, token)
+            entries, following = await _patiently(bucket.page, directory, token)
             for entry in entries:
                 yield entry
+            if following == token:
+                raise RemoteError("its listing does not end", hint="check its endpointurl in .dvc/config")
+            token = following
 
     async def delete(self, paths: Sequence[str]) -> None:
         """See Medium."""
@@ -206,7 +212,7 @@ class S3Medium:
         async with self._opening:
             if self._open is None:
                 # In a thread: s3fs connects by waiting for a coroutine that it puts on this loop.
-                s3 = await asyncio.to_thread(lambda: self._filesystem.fs)
+                s3 = await in_thread(lambda: self._filesystem.fs)
                 name, prefix, _ = s3.split_path(self._base)
                 # Where no region is set this asks AWS for the bucket's own, once.
                 self._open = _Bucket(s3, await s3.get_s3(name), name, prefix)

@@ -8,11 +8,12 @@ import os
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISFIFO, S_ISREG
 
 from ...errors import RemoteError, StorageError
 from ...files import atomic_write, read_bytes, remove
 from .medium import Entry, Trouble
+from .threads import in_thread
 
 _JOBS = 16
 _PROBLEMS = {
@@ -48,25 +49,25 @@ class ShareMedium:
 
     async def read(self, path: str) -> bytes | None:
         """See Medium."""
-        return await asyncio.to_thread(self._read, path)
+        return await in_thread(self._read, path)
 
     async def write(self, path: str, data: bytes) -> None:
         """See Medium."""
-        await asyncio.to_thread(self._write, path, data)
+        await in_thread(self._write, path, data)
 
     async def exists(self, path: str) -> bool:
         """See Medium."""
-        return await asyncio.to_thread(self._exists, path)
+        return await in_thread(self._exists, path)
 
     async def list(self, directory: str) -> AsyncIterator[Entry]:
         """See Medium."""
-        for entry in await asyncio.to_thread(self._list, directory):
+        for entry in await in_thread(self._list, directory):
             yield entry
 
     async def delete(self, paths: Sequence[str]) -> None:
         """See Medium."""
         shares = (paths[start :: self.jobs] for start in range(self.jobs))
-        await asyncio.gather(*(asyncio.to_thread(self._delete, share) for share in shares if share))
+        await asyncio.gather(*(in_thread(self._delete, share) for share in shares if share))
 
     def explain(self, error: BaseException) -> Trouble | None:
         """See Medium."""
@@ -84,7 +85,12 @@ class ShareMedium:
             )
 
     def _read(self, path: str) -> bytes | None:
-        data = read_bytes(self._root / path)
+        file = self._root / path
+        try:
+            is_pipe = S_ISFIFO(file.stat().st_mode)  # to open one would be to wait for its writer
+        except FileNotFoundError:
+            is_pipe = False
+        data = None if is_pipe else read_bytes(file)
         if data is None:
             self._check_mounted()
         return data
@@ -119,7 +125,7 @@ class ShareMedium:
             if name.is_dir(follow_symlinks=False):
                 yield from self._walk(Path(name.path))
             elif not name.name.endswith(".tmp"):  # somebody is writing it, or was killed
-                with suppress(FileNotFoundError):  # deleted meanwhile
+                with suppress(OSError):  # deleted meanwhile, or a link that leads nowhere
                     found = name.stat()
                     if S_ISREG(found.st_mode):
                         path = Path(name.path).relative_to(self._root).as_posix()

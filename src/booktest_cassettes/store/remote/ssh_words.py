@@ -44,7 +44,7 @@ def _bad_key(error: BaseException) -> Trouble:
 
 def _refused(error: BaseException) -> Trouble:
     what = f"it does not let us in: {getattr(error, 'reason', error)}"
-    return Trouble(what, f"check user and key: {_SET} user NAME, and keyfile PATH")
+    return Trouble(what, f"check user and key: {_SET} user USER, and the same with keyfile PATH")
 
 
 def _ended(error: BaseException) -> Trouble:
