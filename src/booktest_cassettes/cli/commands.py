@@ -142,7 +142,11 @@ def _refuse_recording_in_ci(overrides: dict[str, str | None]) -> None:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@click.option("--ci", is_flag=True, help="Verify every snapshot; fail when one is pending (3) or lost (4).")
+@click.option(
+    "--ci",
+    is_flag=True,
+    help="Verify what is here, look for the rest on the remote; fail: pending 3, lost 4, no remote 5.",
+)
 @click.pass_context
 def status(context: click.Context, as_json: bool, ci: bool) -> None:
     """Show what is approved, what waits for review and what is missing."""
@@ -241,7 +245,18 @@ def _commit(project: Project, paths: list[str], message: str) -> None:
     places = [project.relative(project.config.manifest)]
     if len(paths) > 1:
         places.append(project.relative(project.config.snapshots_dir))
-    click.echo(f"next: git add {' '.join(map(quote, places))} && git commit")
+    forced = _hidden(project, paths)
+    first = f"git add --force {' '.join(map(quote, forced))} && " if forced else ""
+    click.echo(f"next: {first}git add {' '.join(map(quote, places))} && git commit")
+
+
+def _hidden(project: Project, paths: list[str]) -> list[str]:
+    """New payloads that Git was told to ignore: they were DVC's before (mode dvc-pointers)."""
+    ignore = project.config.snapshots_dir / ".gitignore"
+    if project.storage.mode != "git" or not ignore.is_file() or "_snapshots/*.json" not in ignore.read_text():
+        return []
+    payloads = [path for path in paths if path.endswith(".json")]
+    return [path for path in payloads if (project.config.root / path).exists()]
 
 
 @click.command()
