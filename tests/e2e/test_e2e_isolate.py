@@ -201,7 +201,7 @@ ELSEWHERE = [
     """
 import sys
 from booktest_cassettes import cli, options, project
-from booktest_cassettes.cli import commands
+from booktest_cassettes.cli import run
 sys.platform = "win32"
 cli.main()
 """,

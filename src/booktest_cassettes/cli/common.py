@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from ..project import Project
+    from ..workflow.lines import Line, Style
     from ..workflow.meter import Meter
     from ..workflow.transfer import Moved
 
@@ -47,3 +49,20 @@ def showing(what: str) -> Iterator[Meter]:
         yield meter
     finally:
         meter.end()
+
+
+def print_lines(lines: Iterable[Line]) -> None:
+    """Print lines, in colour on a terminal that takes it (see https://no-color.org)."""
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    for line in lines:
+        click.echo(click.style(line.text, **_STYLES[line.style]) if coloured else line.text)
+
+
+_STYLES: dict[Style, dict[str, Any]] = {
+    "": {},
+    "title": {"bold": True},
+    "added": {"fg": "green"},
+    "removed": {"fg": "red"},
+    "dim": {"dim": True},
+    "warning": {"fg": "yellow", "bold": True},
+}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from .arguments import TestName
 from .common import count, project_of, showing, told
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def push(context: click.Context, jobs: int | None, staged: bool, deep: bool, as_
 
 
 @click.command()
-@click.argument("patterns", nargs=-1)
+@click.argument("patterns", nargs=-1, type=TestName())
 @_jobs
 @_staged
 @_json
@@ -77,7 +78,7 @@ def _end(context: click.Context, verb: str, moved: Moved, *, as_json: bool, wher
 
 
 @click.command()
-@click.argument("patterns", nargs=-1)
+@click.argument("patterns", nargs=-1, type=TestName())
 @click.option("--remote", is_flag=True, help="Look that every approved blob is on the remote, too.")
 @click.option("--deep", is_flag=True, help="Fetch each from the remote and check its bytes.")
 @_jobs

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UsageError
+from . import git
 
 
 def commit(root: Path, paths: Sequence[str], message: str) -> bool:
@@ -58,23 +57,9 @@ def _git(directory: Path, *arguments: str, names: Sequence[str] | None = None) -
     if names is not None and not names:
         return ""
     from_pipe = ["--pathspec-from-file=-", "--pathspec-file-nul"] if names else []
-    try:
-        done = subprocess.run(
-            ["git", *arguments, *from_pipe],  # noqa: S607 - whichever git the user has
-            cwd=directory,
-            # Not --literal-pathspecs: Git would pass that on to the user's hooks.
-            input="".join(f":(literal){name}\0" for name in names or ()),
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UsageError("commit_on_approve needs git, which is not installed", hint=_HINT) from None
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip()
-        raise UsageError(f"git {arguments[0]} failed in {directory}: {reason}", hint=_HINT)
-    return done.stdout
+    # Not --literal-pathspecs: Git would pass that on to the user's hooks.
+    given = "".join(f":(literal){name}\0" for name in names or ())
+    return git.run(directory, *arguments, *from_pipe, given=given, hint=_HINT)
 
 
 _HINT = "the approval itself is done; commit the manifest and payloads yourself"

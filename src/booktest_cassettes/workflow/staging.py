@@ -9,6 +9,7 @@ from ..digest import BlobKey
 from ..errors import BlobMissing
 from ..project import Project
 from ..store.pending import Pending
+from . import parts
 
 
 def read(project: Project, test_id: str, key: BlobKey) -> bytes:
@@ -29,17 +30,27 @@ def read(project: Project, test_id: str, key: BlobKey) -> bytes:
 
 
 def drop(project: Project, records: Sequence[Pending]) -> None:
-    """Forget these records, and all staged bytes that no record needs.
+    """Forget these records, or parts of records, and all staged bytes that no record needs.
 
-    A record that was written anew meanwhile stays: nobody has looked at it yet.
+    What was recorded anew meanwhile stays: nobody has looked at it yet.
     """
     with project.pending.exclusive():
         for pending in records:
-            if project.pending.load(pending.test_id) == pending:
-                project.pending.remove(pending.test_id)
+            _forget(project, pending)
         needed = {key for pending in project.pending for key in staged_keys(pending)}
         for key in set(project.staging.keys()) - needed:  # superseded recordings go with them
             project.staging.delete(key)
+
+
+def _forget(project: Project, part: Pending) -> None:
+    record = project.pending.load(part.test_id)
+    if record is None:
+        return
+    left = parts.without(record, part)
+    if left is None:
+        project.pending.remove(part.test_id)
+    elif left != record:
+        project.pending.save(left)
 
 
 def staged_keys(pending: Pending) -> set[BlobKey]:

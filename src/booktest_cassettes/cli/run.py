@@ -1,0 +1,183 @@
+"""``run``: pytest, with a record mode, a storage mode, or without any network."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from ..errors import UsageError
+from ..modes import RecordMode
+from .common import project_of, showing, told
+
+#: What pytest ends with when it came to the end of the tests: all passed, or some failed.
+_ENDED = (0, 1)
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.option(
+    "--record",
+    "mode",
+    type=click.Choice([mode.value for mode in RecordMode]),
+    help="Record mode for this run.",
+)
+@click.option("-s", "mode", flag_value="new_episodes", help="Record what is missing (new_episodes).")
+@click.option("-S", "mode", flag_value="rewrite", help="Record everything anew (rewrite).")
+@click.option("--storage-mode", "storage", help="As the option of the same name before the command.")
+@click.option("-r", "--review", "afterwards", flag_value="review", help="Then review what this run staged.")
+@click.option(
+    "-u",
+    "--update",
+    "afterwards",
+    flag_value="update",
+    help="Then approve what this run staged: what passed.",
+)
+@click.option("--stage", is_flag=True, help="With --record verify: stage what drifted, for review.")
+@click.option(
+    "--isolate",
+    "isolated",
+    is_flag=True,
+    help="Replay without any network but a loopback of its own (Linux).",
+)
+@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def run(
+    context: click.Context,
+    mode: str | None,
+    storage: str | None,
+    afterwards: str | None,
+    stage: bool,
+    isolated: bool,
+    pytest_args: tuple[str, ...],
+) -> None:
+    """Run pytest; record to staging what has no approved snapshot.
+
+    Everything after -- goes to pytest, whose exit code this is:
+
+    booktest-cassettes run -S -- tests/test_api.py -k users
+    """
+    _check(mode, afterwards, stage=stage, isolated=isolated)
+    if isolated:
+        mode = _replaying(mode, pytest_args)
+        pytest_args = _with_mode(mode, pytest_args)
+    context.obj["storage_mode"] = storage or context.obj["storage_mode"]
+    environment = _environment(mode, context.obj["storage_mode"], stage=stage)
+    _refuse_recording_in_ci({**context.obj, "record_mode": mode})
+    command = [sys.executable, "-m", "pytest", *pytest_args]
+    if afterwards:
+        context.exit(_then(context, afterwards, command, environment))
+    if isolated:
+        from .isolation import isolate
+
+        _pull_all(context)
+        isolate()
+    context.exit(_become(command, environment))
+
+
+def _check(mode: str | None, afterwards: str | None, *, stage: bool, isolated: bool) -> None:
+    """Refuse what does not go together."""
+    if stage and mode != "verify":
+        raise UsageError(
+            "--stage is about what drifted, which nothing looks for here",
+            hint="booktest-cassettes run --record verify --stage",
+        )
+    if afterwards and isolated:
+        raise UsageError(
+            f"--{afterwards} is about what was recorded, and --isolate records nothing", hint="leave one out"
+        )
+
+
+def _environment(mode: str | None, storage: str | None, *, stage: bool) -> dict[str, str]:
+    asked = {
+        "BOOKTEST_RECORD_MODE": mode,
+        "BOOKTEST_STORAGE_MODE": storage,
+        "BOOKTEST_CASSETTES_STAGE_DRIFT": "1" if stage else None,
+    }
+    return {**os.environ, **{name: value for name, value in asked.items() if value}}
+
+
+def _then(context: click.Context, afterwards: str, command: list[str], environment: dict[str, str]) -> int:
+    """Run pytest, then review or approve what it staged; the exit code is pytest's where that is not 0."""
+    from ..workflow import reviewed
+
+    project = project_of(context)
+    if project.config.ci:
+        raise UsageError(
+            f"--{afterwards} is a person's, and this is CI: nothing was run",
+            hint="CI=1 booktest-cassettes run replays; record and review on your own machine",
+        )
+    before = reviewed.marks(project)
+    code = _as_child(command, environment)
+    if code not in _ENDED:
+        click.echo(f"pytest ended with {code}: nothing is reviewed or approved")
+        return code
+    project = project_of(context)
+    tests = reviewed.staged_since(project, before)
+    if afterwards == "update":
+        from .approval import approve_these
+
+        approve_these(project, [record for record in project.pending if record.test_id in tests])
+        return code
+    from .review import start
+
+    ended = start(project, tests=tests) if tests else 0
+    return code or ended
+
+
+def _pull_all(context: click.Context) -> None:
+    """Without a network nothing can be fetched later, and who knows which tests pytest will collect."""
+    from ..workflow import sync
+
+    project = project_of(context)
+    if project.absent(sync.wanted(project)) and project.place:
+        with showing("pulling") as progress:
+            click.echo(told("pulled", sync.pull(project, progress=progress)), err=True)
+
+
+def _become(command: list[str], environment: dict[str, str]) -> int:
+    """Be the command from now on; where a process cannot (Windows), its exit code."""
+    if sys.platform != "win32":  # one process: signals and exit codes are pytest's own, nothing is orphaned
+        os.execve(command[0], command, environment)  # noqa: S606 - a list, no shell
+    return _as_child(command, environment)
+
+
+def _as_child(command: list[str], environment: dict[str, str]) -> int:
+    with subprocess.Popen(command, env=environment) as child:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:  # the console told the child as well: it ends by itself, with a summary
+                continue
+
+
+def _replaying(mode: str | None, pytest_args: tuple[str, ...]) -> str:
+    """The mode of a run without a network; refuses those that record."""
+    names = [argument.partition("=") for argument in pytest_args]
+    asked = [mode] if mode else []
+    for index, (name, _, value) in enumerate(names):
+        if name == "--cassettes":
+            asked.append(value or "".join(pytest_args[index + 1 : index + 2]))
+    recording = next((name for name in asked if name not in (RecordMode.NONE, RecordMode.OFF)), None)
+    if recording:
+        raise UsageError(
+            f"mode {recording} records, which needs the network that --isolate takes away",
+            hint="booktest-cassettes run to record, then booktest-cassettes approve --all,"
+            " then booktest-cassettes run --isolate",
+        )
+    return asked[-1] if asked else RecordMode.NONE.value
+
+
+def _with_mode(mode: str, pytest_args: tuple[str, ...]) -> tuple[str, ...]:
+    """As the last option, which wins over addopts, PYTEST_ADDOPTS and what an @file holds."""
+    end = pytest_args.index("--") if "--" in pytest_args else len(pytest_args)
+    return (*pytest_args[:end], f"--cassettes={mode}", *pytest_args[end:])
+
+
+def _refuse_recording_in_ci(overrides: dict[str, str | None]) -> None:
+    from ..options import record_mode
+    from ..project import Project
+
+    record_mode(Project.open(Path.cwd(), overrides).config)
