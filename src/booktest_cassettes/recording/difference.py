@@ -49,7 +49,7 @@ def _likeness(made: Request, other: Request, matcher: Matcher) -> tuple[int, int
 
 
 def _likeness_of_texts(mine: str, theirs: str) -> float:
-    start = _parting(mine, theirs)
+    start = parting(mine, theirs)
     end = start + _COMPARED
     rest = SequenceMatcher(None, mine[start:end], theirs[start:end], autojunk=False).quick_ratio()
     return (start + rest * _COMPARED) / (start + _COMPARED)
@@ -63,7 +63,7 @@ def _reading(request: Request, matcher: Matcher) -> str:
         return _text(request.body)
 
 
-def _parting(mine: str, theirs: str) -> int:
+def parting(mine: str, theirs: str) -> int:
     """How many characters two texts begin with alike."""
     low, high = 0, min(len(mine), len(theirs))
     while low < high:
@@ -116,7 +116,7 @@ def _line(field: str, new: object, old: object) -> str:
     # Two long values are shown from a little before the place where they part.
     start = 0
     if min(len(mine), len(theirs)) > _LENGTH:
-        start = _parting(mine, theirs) - _CONTEXT
+        start = parting(mine, theirs) - _CONTEXT
     label = _clipped(_printable(field), 0, _LABEL)
     return f"{label}: {_clipped(mine, start)} now, {_clipped(theirs, start)} recorded"
 
