@@ -507,7 +507,7 @@ def test_deep_nesting_is_refused_at_its_first_level(loader: str) -> None:
 def test_a_conflict_names_the_commands_to_run_next() -> None:
     with pytest.raises(ManifestError) as caught:
         loads(lines("<<<<<<< HEAD"), name="m")
-    assert "booktest-cassettes status" in caught.value.hint
+    assert "booktest-cassettes review" in caught.value.hint
 
 
 def test_a_newer_manifest_says_to_upgrade() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _NOT_IN_TEXT = (
     r"[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]|\r(?!\n)"
 )
-_MERGE_MARKER = r"(?m:^)(?:<{7}|={7}|>{7}|\|{7})(?=[ \r\n]|\Z)"
+_MERGE_MARKER = r"(?m:^)(?:<{7,}|={7,}|>{7,}|\|{7,})(?=[ \r\n]|\Z)"
 _SETTING_NAME = r"[A-Za-z_][A-Za-z0-9_-]*"
 _UPGRADE = "upgrade booktest-cassettes, or correct the line"
 _KIND_NAMES = ", ".join(Kind)
@@ -60,7 +60,7 @@ def _refuse_merge_markers(text: str, name: str) -> None:
             name,
             _line_of(text, found.start()),
             f"an unresolved merge conflict ({found[0]})",
-            hint="resolve the conflict, then `booktest-cassettes status`",
+            hint="booktest-cassettes review, which shows both sides to choose from",
         )
 
 

@@ -16,9 +16,17 @@ from ..files import atomic_write, exists, hashed_name, is_hashed, legal_name, re
 from .base import check_put, is_intact, unpack_verified
 
 _PAYLOADS = "_snapshots"
+#: The file beside them that holds what the test wrote for people (ADR-0014).
+RESULT = "result.md"
 _PATH_LIMIT = 600  # bytes; macOS allows 1,024 for the whole path
-# Git on Windows writes CRLF into text files it checks out: their digest would be another one.
+# Git on Windows writes CRLF into text files it checks out: their digest would be another one. So would be
+# that of two recordings which Git merged line by line: a payload is one side's (ADR-0013).
 _ATTRIBUTES = f"""\
+# made by booktest-cassettes: payloads are checked out as they are
+**/{_PAYLOADS}/*.json -text -merge
+**/{RESULT} text eol=lf
+""".encode()
+_EARLIER = f"""\
 # made by booktest-cassettes: payloads are checked out as they are
 **/{_PAYLOADS}/*.json -text
 """.encode()
@@ -51,11 +59,23 @@ class GitStore:
         return self.root / ".gitattributes"
 
     def prepare(self) -> bool:
-        """Write :attr:`attributes` unless there is such a file; whether it is ours, not somebody's own."""
+        """Write :attr:`attributes` unless there is such a file; whether it is ours, not somebody's own.
+
+        That of an earlier version is brought up to date.
+        """
         stored = read_bytes(self.attributes)
-        if stored is None:
+        if stored in (None, _EARLIER):
             atomic_write(self.attributes, _ATTRIBUTES)
-        return stored in (None, _ATTRIBUTES)
+        return stored in (None, _EARLIER, _ATTRIBUTES)
+
+    @staticmethod
+    def attributes_with(stored: bytes | None) -> bytes:
+        """What :attr:`attributes` should hold, where it holds this: somebody's own lines stay."""
+        if stored is None or stored == _EARLIER:
+            return _ATTRIBUTES
+        end = b"\r\n" if b"\r\n" in stored else b"\n"
+        joint = end if stored and not stored.endswith(b"\n") else b""
+        return stored + joint + f"**/{_PAYLOADS}/*.json -text -merge".encode() + end
 
     def path(self, test_id: str, kind: Kind) -> Path:
         """Where a test's payload of a kind is, or would be."""
@@ -141,12 +161,25 @@ def payload_parts(test_id: str) -> list[str]:
 def _component(name: str) -> str:
     legal = legal_name(name)
     # A directory of this name would lie among, or be in the way of, another test's payloads.
-    return f"_{legal}" if legal.lower() == _PAYLOADS else legal
+    return f"_{legal}" if legal.lower() in (_PAYLOADS, RESULT) else legal
+
+
+def id_of_parts(parts: Sequence[str]) -> str | None:
+    """The id of which :func:`payload_parts` makes these, ``None`` where it cannot be read back."""
+    test_id = _read_back(parts)
+    return test_id if parts and payload_parts(test_id) == list(parts) else None
 
 
 def _is_readable_back(parts: Sequence[str], test_id: str) -> bool:
-    file = next((number for number, part in enumerate(parts, 1) if part.endswith(".py")), 0)
-    inside = parts[file:]
-    read = "::".join(["/".join(parts[:file]), *inside]) if file else "/".join(parts)
-    is_lower = all(part == part.lower() for part in inside)
-    return read == test_id and is_lower and not is_hashed(parts[-1])
+    is_lower = all(part == part.lower() for part in parts[_inside(parts) :])
+    return _read_back(parts) == test_id and is_lower and not is_hashed(parts[-1])
+
+
+def _read_back(parts: Sequence[str]) -> str:
+    file = _inside(parts)
+    return "::".join(["/".join(parts[:file]), *parts[file:]]) if file else "/".join(parts)
+
+
+def _inside(parts: Sequence[str]) -> int:
+    """Where what is inside of the test file begins; 0 where no part is a file."""
+    return next((number for number, part in enumerate(parts, 1) if part.endswith(".py")), 0)
