@@ -19,8 +19,9 @@ from .store.base import BlobStore, is_intact
 from .store.chain import ChainStore
 from .store.git import GitStore
 from .store.local import LocalStore
-from .store.pending import Change, Pending, PendingRecords
+from .store.pending import Change, Pending, PendingRecords, ResultChange
 from .store.remote.place import Place, find_place
+from .store.results import ResultFiles
 from .store.unpushed import Unpushed
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Project:
         self.keep = LocalStore(cache, compress=config.compress)
         self.staging = LocalStore(cache / "staging", compress=config.compress)
         self.pending = PendingRecords(cache / "staging" / "pending")
+        self.results = ResultFiles(config.snapshots_dir)
         self._stamp: tuple[int, ...] | None = None
 
         self.unpushed = Unpushed(cache / "unpushed")
@@ -69,7 +71,9 @@ class Project:
         """The approved digests as they are on disk now; raises ManifestError."""
         return load(self.config.manifest, storage_mode=self.storage.header)
 
-    def stage(self, test_id: str, blobs: Mapping[Kind, bytes]) -> dict[Kind, Change]:
+    def stage(
+        self, test_id: str, blobs: Mapping[Kind, bytes], result: ResultChange | None = None
+    ) -> dict[Kind, Change]:
         """Put what a test recorded into staging, to be reviewed.
 
         Parameters
@@ -78,6 +82,8 @@ class Project:
             Whose they are.
         blobs:
             Canonical bytes by kind; all there is of the test.
+        result:
+            What becomes of its result file, if anything.
 
         Returns
         -------
@@ -98,14 +104,44 @@ class Project:
         }
         self.prepare_cache()
         with self.pending.exclusive():
-            if not changes:
+            if not changes and result is None:
                 self.pending.remove(test_id)
                 return {}
             for kind, change in changes.items():
                 if change.staged is not None:
                     self.staging.put(BlobKey(kind, change.staged), blobs[kind])
-            self.pending.save(Pending(test_id, changes))
+            self.pending.save(Pending(test_id, changes, result))
         return changes
+
+    def stage_result(self, test_id: str, result: ResultChange | None) -> bool:
+        """Have this, and only this, of a test that was replayed wait for review; ``None``: nothing.
+
+        Returns
+        -------
+        bool
+            False where another recording of the test waits for review: it stays as it is, since the
+            result belongs to what is replayed now.
+
+        Raises
+        ------
+        StorageError
+            When the disk refuses.
+        """
+        record = self.pending.load(test_id)
+        if record is None and result is None:  # a replay changes nothing, not even a lock file
+            return True
+        if record is not None and record.changes:
+            return False
+        self.prepare_cache()
+        with self.pending.exclusive():
+            record = self.pending.load(test_id)
+            if record is not None and record.changes:  # another process was faster
+                return False
+            if result is None:
+                self.pending.remove(test_id)
+            else:
+                self.pending.save(Pending(test_id, {}, result))
+        return True
 
     def prepare_cache(self) -> None:
         """Make the cache directory, ignored by Git from its first moment on."""
@@ -159,7 +195,9 @@ class Project:
         try:
             data = self.test_store(test_id).get(key)
         except BlobCorrupt as error:
-            raise BlobCorrupt(f"{test_id}: {error.message}", hint=self._restore_hint(test_id, key)) from None
+            what = error.message.replace(f"{self.config.root}{os.sep}", "", 1)
+            hint = self._restore_hint(test_id, key, is_there=True)
+            raise BlobCorrupt(f"{test_id}: {what}", hint=hint) from None
         if data is None and self.place is not None and self.storage.mode != "dvc-pointers":
             data = self._fetched(test_id, key)
         if data is None:
@@ -222,7 +260,7 @@ class Project:
     def _fetched(self, test_id: str, key: BlobKey) -> bytes | None:
         fetched = next(self.fetch([key]))
         if fetched.corrupt is not None:
-            hint = f"have who approved it run booktest-cassettes push --deep, or {self._record_hint(test_id)}"
+            hint = f"have who approved it run booktest-cassettes push --deep{self._or_record(test_id)}"
             raise BlobCorrupt(f"{test_id}: {fetched.corrupt.message}", hint=hint)
         return fetched.data
 
@@ -246,26 +284,31 @@ class Project:
         return BlobMissing(
             f"{test_id}: its approved {key.kind.value} snapshot {key.digest.short} is missing;"
             f" looked at {', '.join(places)}",
-            hint=self._restore_hint(test_id, key),
+            hint=self._restore_hint(test_id, key, is_there=False),
         )
 
-    def _restore_hint(self, test_id: str, key: BlobKey) -> str:
-        record = self._record_hint(test_id)
+    def _restore_hint(self, test_id: str, key: BlobKey, *, is_there: bool) -> str:
+        record = self._or_record(test_id)
         if self.keep.has(key):
-            return f"booktest-cassettes verify, which sets the corrupt copy aside, or {record}"
+            return f"booktest-cassettes verify, which sets the corrupt copy aside{record}"
         if self.storage.mode == "dvc-pointers":
             pull = f"booktest-cassettes pull -- {quote(test_id)}"
-            return f"{pull}, or have who approved it run booktest-cassettes push, or {record}"
+            return f"{pull}\n  or have who approved it run booktest-cassettes push{record}"
         if self.storage.mode == "dvc":
-            return f"have who approved it run booktest-cassettes push, or {record}"
+            return f"have who approved it run booktest-cassettes push{record}"
         payload = self.payloads(test_id).path(test_id, key.kind)
         lack = self.storage.lack
         if self.manifest.storage_mode == "dvc" and lack:
-            return f"{lack.hint} ({lack.message}, and snapshots here are kept with it), or {record}"
-        return f"git checkout -- {quote(self.relative(payload))}, or {record}"
+            return f"{lack.hint} ({lack.message}, and snapshots here are kept with it){record}"
+        where = quote(self.relative(payload))
+        lacking = "" if is_there else f"\n  not in Git: have who approved it run git add {where}, and commit"
+        return f"git checkout -- {where}{lacking}{record}"
 
-    def _record_hint(self, test_id: str) -> str:
-        return f"record it again: booktest-cassettes run -S -- {quote(test_id)}"
+    def _or_record(self, test_id: str) -> str:
+        # Forgotten first: where nothing changed, a new recording is the one that is lost, and stages nothing.
+        name = quote(test_id)
+        again = f"booktest-cassettes forget {name} && booktest-cassettes run -- {name}"
+        return f"\n  or record it again: {again}"
 
     def payloads(self, test_id: str) -> GitStore:
         """One test's payload files in Git."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
     from .options import Options
     from .project import Project
+    from .results import Writer
     from .session import Session
+    from .writing import Off
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _LEFT_ALONE = (KeyboardInterrupt, SystemExit, GeneratorExit)
@@ -41,6 +43,7 @@ class Run:
         self.test_id = test_id
         self.options = options
         self.session: Session | None = None
+        self.off: Off | None = None
         self._resources = ExitStack()
 
     def begin(self) -> None:
@@ -51,6 +54,9 @@ class Run:
 
         settings = resolve(self.project.config, self.options)
         if settings.mode is RecordMode.OFF:
+            from .writing import Off
+
+            self.off = Off()
             return
         from . import adapters, guard
         from .manifest import check_test_id
@@ -83,6 +89,8 @@ class Run:
 
                 stack.enter_context(activated(self.session))
                 stack.enter_context(environment(self.session.env))
+            elif self.off is not None:
+                stack.enter_context(self.off.active())
             return stack.pop_all()
 
     def judge(self, error: BaseException | None) -> None:
@@ -100,7 +108,9 @@ class Run:
             gets a note instead, so that a client's wrapping hides nothing.
         """
         __tracebackhide__ = True
-        verdict = self.session.verdict() if self.session else None
+        if self.session is not None and error is None:
+            self.session.returned = True
+        verdict = self._verdict(returned=error is None)
         if verdict is None or isinstance(error, (CassetteError, *_LEFT_ALONE)):
             return
         if not isinstance(error, Exception):
@@ -108,12 +118,25 @@ class Run:
         if str(verdict) not in getattr(error, "__notes__", ()):
             error.add_note(str(verdict))
 
+    def _verdict(self, *, returned: bool) -> CassetteError | None:
+        session, off = self.session, self.off
+        if session is None:
+            return off.result.failure(self.test_id) if off and returned else None
+        session.result_book.origin = session.origin
+        return session.verdict() or (session.result_book.judge() if returned else None)
+
+    @property
+    def handle(self) -> Session | Off | None:
+        """What a test gets to see of its cassette."""
+        return self.session or self.off
+
     def finish(self, *, passed: bool) -> None:
         """Undo what begin() set up, stage what a passed test recorded, and report."""
         self._resources.close()
         session = self.session
         if session is None:
             return
+        session.returned |= passed
         results = session.results(passed and session.verdict() is None)
         runner = running()
         if runner is None:
@@ -146,11 +169,11 @@ class Use:
         decorated: _F = (_decorate_class if inspect.isclass(target) else _decorate)(target, self)
         return decorated
 
-    def __enter__(self) -> Session | None:
+    def __enter__(self) -> Session | Off | None:
         run = self._begin(None, ())
         active = run.active()
         self._open.append((run, active))
-        return run.session
+        return run.handle
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -159,7 +182,7 @@ class Use:
         active.close()
         run.end(error)
 
-    async def __aenter__(self) -> Session | None:
+    async def __aenter__(self) -> Session | Off | None:
         return self.__enter__()
 
     async def __aexit__(
@@ -194,6 +217,19 @@ class Cassette:
         if callable(target) or isinstance(target, classmethod):
             return Use(None, options, caller)(target)
         return Use(target, options, caller)
+
+    @property
+    def result(self) -> Writer:
+        """The result of the running test: what it writes for people to review (see docs/results.md).
+
+        Raises
+        ------
+        UsageError
+            Where no cassette is in use.
+        """
+        from .writing import result
+
+        return result()
 
     def __repr__(self) -> str:
         return "<booktest_cassettes.cassette>"

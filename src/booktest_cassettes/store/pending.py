@@ -31,15 +31,38 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class ResultChange:
+    """A test's result: the approved text it was compared with, and the one it wrote; ``None`` for none."""
+
+    base: str | None
+    staged: str | None
+
+    @property
+    def state(self) -> str:
+        """``new``, ``updated`` or ``gone``."""
+        return "new" if self.base is None else "gone" if self.staged is None else "updated"
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
-    """What one test's recording would change once approved."""
+    """What one test's recording would change once approved.
+
+    Attributes
+    ----------
+    changes:
+        Its snapshots, by kind.
+    result:
+        Its result file (ADR-0014), where that would change.
+    """
 
     test_id: str
     changes: Mapping[Kind, Change]
+    result: ResultChange | None = None
 
-    def is_settled(self, approved: Mapping[Kind, Digest]) -> bool:
-        """Whether these approved digests of the test are what it would change them to."""
-        return all(approved.get(kind) == change.staged for kind, change in self.changes.items())
+    def is_settled(self, approved: Mapping[Kind, Digest], result: str | None) -> bool:
+        """Whether these approved digests and this approved result are what it asks for."""
+        is_same = self.result is None or self.result.staged == result
+        return is_same and all(approved.get(kind) == change.staged for kind, change in self.changes.items())
 
 
 class PendingRecords:
@@ -65,7 +88,9 @@ class PendingRecords:
         changes = {
             kind.value: [change.base, change.staged] for kind, change in sorted(pending.changes.items())
         }
-        document = {"version": _VERSION, "test": pending.test_id, "changes": changes}
+        document: dict[str, Any] = {"version": _VERSION, "test": pending.test_id, "changes": changes}
+        if pending.result is not None:
+            document["result"] = [pending.result.base, pending.result.staged]
         data = json.dumps(document, ensure_ascii=False, indent=1).encode("utf-8", "surrogatepass")
         atomic_write(self.path(pending.test_id), data)
 
@@ -115,7 +140,21 @@ def _parse(data: bytes) -> Pending:
         Kind(kind): Change(_digest(base), _digest(staged))
         for kind, (base, staged) in document["changes"].items()
     }
-    return Pending(test_id, changes)
+    return Pending(test_id, changes, _result(document["result"]) if "result" in document else None)
+
+
+def _result(value: Any) -> ResultChange:
+    base, staged = value
+    for text in (base, staged):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"a result is {type(text).__name__}")
+    if base == staged:
+        raise ValueError("its result does not change")
+    if staged is not None and (not staged.endswith("\n") or "\r" in staged):
+        raise ValueError("its result is not as we write it")
+    if staged is not None:
+        staged.encode()  # halves of characters go into no file
+    return ResultChange(base, staged)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import UsageError
 from ..files import locked
-from ..manifest import save
+from ..manifest import Manifest, save
 from ..project import Project
 from ..store.pending import Change, Pending
 from . import homes
@@ -15,7 +15,7 @@ from .select import select
 
 
 def forget(project: Project, patterns: Sequence[str]) -> list[str]:
-    """Take tests out of the manifest, then their payloads and pointers out of the work tree.
+    """Take tests out of the manifest, then their payloads, pointers and results out of the work tree.
 
     Blobs on the remote and in the cache stay: other branches may name them.
 
@@ -34,7 +34,7 @@ def forget(project: Project, patterns: Sequence[str]) -> list[str]:
     project.prepare_cache()
     with locked(project.config.cache_dir / LOCK):
         manifest = project.read_manifest()
-        chosen = select(manifest.entries, patterns, id_of=str)
+        chosen = select(_known(project, manifest, patterns), patterns, id_of=str)
         waiting = [test_id for test_id in chosen if project.pending.load(test_id)]
         if waiting:
             raise UsageError(
@@ -46,6 +46,15 @@ def forget(project: Project, patterns: Sequence[str]) -> list[str]:
             for test_id in chosen
         ]
         after = manifest.with_changes({test_id: dict.fromkeys(manifest.get(test_id)) for test_id in chosen})
-        save(project.config.manifest, after)
+        if after != manifest:
+            save(project.config.manifest, after)
         homes.home(project, after).finish(gone)
+        for test_id in chosen:
+            project.results.write(test_id, None)
     return chosen
+
+
+def _known(project: Project, manifest: Manifest, patterns: Sequence[str]) -> list[str]:
+    """The tests that have something approved; one with nothing but a result is in no manifest."""
+    named = (pattern for pattern in patterns if project.results.exists(pattern))
+    return sorted({*manifest.entries, *project.results.ids(), *named})

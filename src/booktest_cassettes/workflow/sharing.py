@@ -13,7 +13,7 @@ from ..store.pending import Pending, PendingRecords
 from ..store.remote.medium import Medium
 from ..store.remote.remote import Remote
 from ..store.remote.store import Fetched, RemoteStore
-from . import staging
+from . import parts, results, staging
 from .select import select
 from .transfer import Moved, Progress, quiet
 
@@ -131,7 +131,7 @@ def _is_anothers(project: Project, remote: Remote, record: Pending, moved: Moved
     except IntegrityError:  # nobody can read it: this one takes its place
         return False
     seen = _seen(project).load(record.test_id)
-    if shared in (record, seen) or shared.is_settled(project.manifest.get(record.test_id)):
+    if shared in (record, seen) or parts.is_settled(project, shared, project.manifest):
         return False
     moved.notes.append(f"{record.test_id}: somebody else has shared another recording: left as it is there")
     return True
@@ -184,9 +184,12 @@ def _fits(project: Project, record: Pending, moved: Moved) -> bool:
             moved.notes.append(f"{record.test_id}: is pending here, too, and differs: left as it is")
         return False
     approved = project.manifest.get(record.test_id)
-    if record.is_settled(approved) or _seen(project).load(record.test_id) == record:
+    if parts.is_settled(project, record, project.manifest) or _seen(project).load(record.test_id) == record:
         return False
-    if any(approved.get(kind) not in (change.base, change.staged) for kind, change in record.changes.items()):
+    is_ours = all(
+        approved.get(kind) in (change.base, change.staged) for kind, change in record.changes.items()
+    )
+    if not (is_ours and results.fits(project, record)):
         moved.notes.append(f"{record.test_id}: was recorded against another approved snapshot: left there")
         _remember(project, record)  # said once
         return False
