@@ -72,6 +72,18 @@ class CallBook:
             fresh.sort(key=lambda call: call_key(call.function, call.arguments))
         return [*self.loaded, *fresh] if keep_loaded else fresh
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether a function was really called, and came back."""
+        with self._lock:
+            return any(place.outcome for place in self._places)
+
+    @property
+    def has_unplayed(self) -> bool:
+        """Whether approved calls are left that nothing made."""
+        with self._lock:
+            return any(self._waiting.values())
+
     def known_arguments(self, function: str) -> list[str]:
         """Keys of the approved calls of a function, for messages."""
         return [call_key(call.function, call.arguments) for call in self.loaded if call.function == function]

@@ -1,8 +1,8 @@
 """The one room for configuration: what can be set, where it was set, and which place wins.
 
-One table, :data:`KEYS`, drives the TOML tables, the flat names of ``booktest.ini`` and ``.booktest``,
-the environment variables and the messages. From lowest to highest (DESIGN section 4): defaults,
-``pyproject.toml``, ``booktest.toml``, ``booktest.ini``, ``.booktest``, environment, command line.
+One table, ``config_keys.KEYS``, drives the TOML tables, the flat names of ``booktest.ini`` and
+``.booktest``, the environment variables and the messages. From lowest to highest (DESIGN section 4):
+defaults, ``pyproject.toml``, ``booktest.toml``, ``booktest.ini``, ``.booktest``, environment, command line.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import config_sources as read
+from .config_keys import KEYS, MANIFEST, PREFIX, Key
 from .config_sources import Entry
 from .errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+__all__ = ["KEYS", "Config", "Key", "find_root", "load_config"]
+
 PYPROJECT, TOML, INI, DOTFILE = "pyproject.toml", "booktest.toml", "booktest.ini", ".booktest"
-MANIFEST = "booktest.manifest.yaml"
-_PREFIX = "BOOKTEST_"
 
 StorageMode = Literal["auto", "dvc", "git", "dvc-pointers"]
-RecordMode = Literal["none", "once", "new_episodes", "all", "rewrite", "off"]
+RecordMode = Literal["none", "once", "new_episodes", "all", "rewrite", "verify", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Config:
         What recorded interactions that nothing played are: ``ignore``, ``warn`` or ``error``.
     chunks:
         ``events``, or ``exact`` for the wire's own boundaries.
+    stage_drift:
+        In mode ``verify``, stage what a drifted test recorded.
     redact_headers, redact_query, redact_fields, redact_env, volatile_headers:
         Names in addition to the built-in lists.
     redact_secrets:
@@ -99,6 +102,7 @@ class Config:
     ignore_json_paths: tuple[str, ...]
     unused: Literal["ignore", "warn", "error"]
     chunks: Literal["events", "exact"]
+    stage_drift: bool
     redact_headers: tuple[str, ...]
     redact_query: tuple[str, ...]
     redact_fields: tuple[str, ...]
@@ -111,91 +115,6 @@ class Config:
     sources: Mapping[str, str] = field(compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One row of the table.
-
-    Parameters
-    ----------
-    section, name:
-        ``[section]`` and ``name`` in TOML, ``section.name`` in flat files.
-    field:
-        The field of :class:`Config`, and the name in ``overrides``.
-    shape:
-        How its values are read.
-    default:
-        As it would be written in TOML; ``None`` for unset.
-    aliases:
-        Other dotted names, booktest's own among them.
-    short_variables:
-        Environment variables besides those made from the dotted names.
-    """
-
-    section: str
-    name: str
-    field: str
-    shape: read.Shape
-    default: object
-    aliases: tuple[str, ...] = ()
-    short_variables: tuple[str, ...] = ()
-
-    @property
-    def dotted(self) -> str:
-        """``section.name``."""
-        return f"{self.section}.{self.name}"
-
-    @property
-    def dotted_names(self) -> tuple[str, ...]:
-        """Every dotted name, the main one first."""
-        return (self.dotted, *self.aliases)
-
-    @property
-    def variables(self) -> tuple[str, ...]:
-        """Every environment variable that sets it."""
-        made = (_PREFIX + name.replace(".", "_").upper() for name in self.dotted_names)
-        return (*made, *self.short_variables)
-
-
-TEXT = read.optional(read.STRING)
-MODE = read.one_of("auto", "dvc", "git", "dvc-pointers", renamed={"dvc-manifest": "dvc"})
-RECORD_MODE = read.optional(read.one_of("none", "once", "new_episodes", "all", "rewrite", "off"))
-REQUEST_PARTS = read.some_of(
-    "method", "uri", "url", "scheme", "host", "port", "path", "query", "headers", "body", "raw_body"
-)
-
-KEYS: Final[tuple[Key, ...]] = (
-    Key("storage", "mode", "storage_mode", MODE, "auto"),
-    Key("storage", "fallback_mode", "fallback_mode", read.one_of("git", "none"), "git"),
-    Key("storage", "git_snapshot_size_limit", "git_snapshot_size_limit", read.SIZE, "100KB"),
-    Key("storage", "require_dvc_in_ci", "require_dvc_in_ci", read.FLAG, default=False,
-        short_variables=("BOOKTEST_REQUIRE_DVC",)),
-    Key("storage", "manifest", "manifest", read.PATH, MANIFEST, ("storage.dvc.manifest_path",)),
-    Key("storage", "remote", "remote", TEXT, None, ("storage.dvc.remote",)),
-    Key("storage", "remote_prefix", "remote_prefix", read.PREFIX, "booktest/blobs",
-        ("storage.dvc.remote_prefix",)),
-    Key("storage", "compress", "compress", read.FLAG, default=True),
-    Key("paths", "snapshots_dir", "snapshots_dir", read.PATH, "books"),
-    Key("paths", "cache_dir", "cache_dir", read.PATH, ".booktest_cache"),
-    Key("paths", "report_dir", "report_dir", read.PATH, "books/_reports", ("review.report_dir",)),
-    Key("review", "commit_on_approve", "commit_on_approve", read.FLAG, default=False),
-    Key("review", "diff_tool", "diff_tool", TEXT, None),
-    Key("cassettes", "record_mode", "record_mode", RECORD_MODE, None,
-        short_variables=("BOOKTEST_RECORD_MODE",)),
-    Key("cassettes", "match_on", "match_on", REQUEST_PARTS, ("method", "uri", "body")),
-    Key("cassettes", "allow_hosts", "allow_hosts", read.NAMES, ()),
-    Key("cassettes", "ignore_hosts", "ignore_hosts", read.NAMES, ()),
-    Key("cassettes", "ignore_localhost", "ignore_localhost", read.FLAG, default=False),
-    Key("cassettes", "ignore_json_paths", "ignore_json_paths", read.NAMES, ()),
-    Key("cassettes", "unused", "unused", read.one_of("ignore", "warn", "error"), "warn"),
-    Key("cassettes", "chunks", "chunks", read.one_of("events", "exact"), "events"),
-    Key("redact", "headers", "redact_headers", read.NAMES, ()),
-    Key("redact", "query", "redact_query", read.NAMES, ()),
-    Key("redact", "fields", "redact_fields", read.NAMES, ()),
-    Key("redact", "env", "redact_env", read.NAMES, ()),
-    Key("redact", "secrets", "redact_secrets", read.VARIABLES, ()),
-    Key("redact", "patterns", "redact_patterns", read.PATTERNS, ()),
-    Key("redact", "volatile_headers", "volatile_headers", read.NAMES, ()),
-)  # fmt: skip
 _SECTIONS = tuple(dict.fromkeys(key.section for key in KEYS))
 _BY_NAME = {name: key for key in KEYS for name in key.dotted_names}
 _BY_VARIABLE = {variable: key for key in KEYS for variable in key.variables}
@@ -292,7 +211,7 @@ def _value(shape: read.Shape, entry: Entry) -> object:
 
 
 def _environment_entries(variables: Mapping[str, str]) -> Iterator[Entry]:
-    ours = tuple(f"{_PREFIX}{section.upper()}_" for section in _SECTIONS)
+    ours = tuple(f"{PREFIX}{section.upper()}_" for section in _SECTIONS)
     for variable, text in sorted(variables.items()):
         if key := _BY_VARIABLE.get(variable):
             if text.strip():
@@ -308,7 +227,7 @@ def _near_variable(variable: str) -> str:
 
 
 def _dotted(variable: str) -> str:
-    return variable.removeprefix(_PREFIX).replace("_", ".", 1)
+    return variable.removeprefix(PREFIX).replace("_", ".", 1)
 
 
 def _override_entries(overrides: Mapping[str, object]) -> Iterator[Entry]:

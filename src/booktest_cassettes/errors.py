@@ -16,11 +16,14 @@ what a command ends with when the error reaches it (DESIGN, promise 13)::
     │   └── SecretFound                       a blob still looks like it holds a credential
     ├── StorageError                      4   the disk refused (permission, space, not a directory)
     ├── RemoteError                       5   the remote is unreachable or refused us
+    ├── CheckFailed                       1   a check that the test wrote into its result is not ok
+    ├── SnapshotDrift                     1   the live service no longer answers as approved (``verify``)
     └── ReplayError                       1   the test did something its cassette does not hold
         ├── UnhandledRequest                  a request that was never recorded, or one too many
         ├── NetworkRefused                    a socket to somewhere else, in strict replay
         ├── UnhandledCall                     a snapshotted function called with unrecorded arguments
-        └── UnusedInteractions                recorded, never played (``unused = "error"``)
+        ├── UnusedInteractions                recorded, never played (``unused = "error"``)
+        └── ResultDiffers                     the result that the test wrote is not the approved one
 """
 
 from __future__ import annotations
@@ -116,6 +119,14 @@ class RemoteError(CassetteError):
     exit_code = 5
 
 
+class SnapshotDrift(CassetteError):
+    """The live service no longer answers as it did when the snapshot was approved (mode ``verify``)."""
+
+
+class CheckFailed(CassetteError):
+    """A check that the test wrote into its result is not ok."""
+
+
 class ReplayError(CassetteError):
     """The test did something its approved cassette does not hold."""
 
@@ -134,3 +145,7 @@ class UnhandledCall(ReplayError):
 
 class UnusedInteractions(ReplayError):
     """Recorded interactions that the test no longer plays, with ``unused = "error"``."""
+
+
+class ResultDiffers(ReplayError):
+    """The result that a test wrote is not the one that a person approved."""

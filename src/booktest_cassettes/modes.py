@@ -10,8 +10,9 @@ class RecordMode(StrEnum):
 
     ``none`` replays strictly. ``once`` records a test that has no approved snapshot and replays the
     others strictly. ``new_episodes`` records what the cassette does not hold. ``all`` records
-    everything and keeps what was not asked for. ``rewrite`` records into an empty cassette. ``off``
-    leaves the test alone.
+    everything and keeps what was not asked for. ``rewrite`` records into an empty cassette.
+    ``verify`` asks the live service what the cassette holds and compares its answers, writing nothing.
+    ``off`` leaves the test alone.
     """
 
     NONE = "none"
@@ -19,4 +20,5 @@ class RecordMode(StrEnum):
     NEW_EPISODES = "new_episodes"
     ALL = "all"
     REWRITE = "rewrite"
+    VERIFY = "verify"
     OFF = "off"

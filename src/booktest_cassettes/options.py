@@ -115,6 +115,7 @@ class Settings:
     hosts: tuple[str, ...]
     unused: str
     exact_chunks: bool
+    stages_drift: bool = False
 
     def leaves_alone(self, url: str) -> bool:
         """Whether a request to this URL is none of the cassette's business."""
@@ -149,6 +150,7 @@ def resolve(config: Config, options: Options) -> Settings:
         hosts=(*(host.lower() for host in hosts), *(_LOCAL if local else ())),
         unused=options.unused or config.unused,
         exact_chunks=(options.chunks or config.chunks) == "exact",
+        stages_drift=config.stage_drift and not config.ci,
     )
 
 
@@ -170,6 +172,8 @@ def _rules(config: Config, options: Options, env: tuple[str, ...]) -> Rules:
 def record_mode(config: Config, options: Options = Options()) -> RecordMode:
     """The mode in force: ``none`` in CI, else command line, environment, test, files, ``once``.
 
+    A nightly job may ask CI for ``verify``, which records nothing.
+
     Raises
     ------
     RecordingRefused
@@ -177,8 +181,11 @@ def record_mode(config: Config, options: Options = Options()) -> RecordMode:
     """
     source = config.sources.get("record_mode", "default")
     asked = RecordMode(config.record_mode) if config.record_mode else None
-    explicit = source.startswith(("command line", "environment"))
+    explicit = _is_explicit(source)
     if config.ci:
+        if explicit and asked is RecordMode.VERIFY:
+            _refuse_staging(config)
+            return asked
         if explicit and asked is not RecordMode.NONE:
             asker = "the command line" if source.startswith("command line") else source
             what = "would use the network" if asked is RecordMode.OFF else "records"
@@ -190,6 +197,20 @@ def record_mode(config: Config, options: Options = Options()) -> RecordMode:
     if explicit and asked:
         return asked
     return RecordMode(options.record_mode) if options.record_mode else asked or RecordMode.ONCE
+
+
+def _is_explicit(source: str) -> bool:
+    """Whether somebody said it for this run, rather than in a file."""
+    return source.startswith(("command line", "environment"))
+
+
+def _refuse_staging(config: Config) -> None:
+    source = config.sources.get("stage_drift", "default")
+    if config.stage_drift and _is_explicit(source):
+        raise RecordingRefused(
+            f"{source} asks for drift to be staged, which records; CI stages nothing",
+            hint="leave it out in CI; on your own machine: booktest-cassettes run --record verify --stage",
+        )
 
 
 HTTP_KINDS = (Kind.HTTP, Kind.HTTPX)

@@ -6,6 +6,7 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from .digest import Kind
 from .recording.matching import Matcher
@@ -170,15 +171,19 @@ class Traffic:
         slots, self._slots = self._slots, []
         done = [(slot.wave, item) for slot in slots if (item := _finished(slot))]
         slots.clear()
-        made = [(wave, self.cleaner.interaction(item)) for wave, item in done]
-        if self._concurrent:
-            made.sort(key=_rank)
-        fresh = [item for _, item in made]
+        fresh = self._ordered(done)
         if not keep_loaded:
             return fresh
         again = {self.matcher.key(item.request) for item in fresh} if replace_matching else set()
         kept = [item for item in self.loaded if self.matcher.key(item.request) not in again]
         return kept + fresh
+
+    def _ordered(self, done: list[tuple[int, Interaction]]) -> list[Interaction]:
+        """Clean interactions in an order that is no accident."""
+        made = [(wave, self.cleaner.interaction(item)) for wave, item in done]
+        if self._concurrent:
+            made.sort(key=_rank)
+        return [item for _, item in made]
 
     def _index(self) -> dict[Hashable, deque[int]]:
         if self._waiting is None:
@@ -188,11 +193,71 @@ class Traffic:
         return self._waiting
 
 
+class LiveTraffic(Traffic):
+    """Sends every request, and knows which of them the approved interactions hold.
+
+    Parameters
+    ----------
+    admit:
+        Raises for a clean request that nothing approved holds, where it may not be sent.
+    """
+
+    def __init__(self, *args: Any, admit: Callable[[Request], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._admit = admit
+        #: What a comparison found missing: a request for another page of the same list is made all the same.
+        self.not_made: frozenset[int] = frozenset(range(len(self.loaded)))
+
+    def play(self, request: Request) -> None:
+        """Mark what is approved of a request that goes out now; raises what ``admit`` raises."""
+        if super().play(request) is None:
+            self._admit(request)
+
+    @property
+    def unplayed(self) -> list[Request]:
+        """See Traffic; as of the last comparison."""
+        return [item.request for position, item in enumerate(self.loaded) if position in self.not_made]
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the test has seen a live answer, or the beginning of one."""
+        with self._lock:
+            return any(slot.outcome is not None or slot.unfinished is not None for slot in self._slots)
+
+    def progress(self) -> tuple[int, int]:
+        """How many requests were made, and how many of their exchanges are over."""
+        with self._lock:
+            return len(self._slots), sum(not slot.open for slot in self._slots)
+
+    def made(self, *, unfinished: bool) -> list[Interaction]:
+        """What was exchanged so far, as a recording would have it.
+
+        Parameters
+        ----------
+        unfinished:
+            Also answers whose exchange is not over, as far as they were read.
+        """
+        with self._lock:
+            slots = list(self._slots)
+        for slot in slots:
+            if unfinished or not slot.open:
+                _finish(slot)
+        return self._ordered(
+            [(slot.wave, Interaction(slot.request, slot.outcome)) for slot in slots if slot.outcome]
+        )
+
+
 def _rank(made: tuple[int, Interaction]) -> tuple[object, ...]:
     wave, item = made
     request, outcome = item.request, item.outcome
     answer = outcome.body.content if isinstance(outcome, Response) else outcome.message.encode()
     return request.url, request.method, request.body, request.headers, wave, answer
+
+
+def _finish(slot: Slot) -> None:
+    """Take what an adapter knows; it gives its bytes away, so it is asked once."""
+    if slot.outcome is None and slot.unfinished is not None and (outcome := slot.unfinished()):
+        slot.finish(outcome)
 
 
 def _finished(slot: Slot) -> Interaction | None:

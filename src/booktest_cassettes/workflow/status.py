@@ -11,7 +11,7 @@ from ..errors import IntegrityError, SnapshotPending
 from ..project import Project
 from ..store.pending import Pending
 from ..store.remote.place import Place
-from . import sync
+from . import parts, sync
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,7 @@ class Status:
             "remote": self.remote,
             "tests": self.tests,
             "snapshots": self.snapshots,
-            "pending": {
-                pending.test_id: {
-                    kind.value: {"approved": change.base, "staged": change.staged}
-                    for kind, change in sorted(pending.changes.items())
-                }
-                for pending in self.pending
-            },
+            "pending": {pending.test_id: _changes_as_json(pending) for pending in self.pending},
             "unfetched": self.unfetched,
             "unpushed": [{"kind": key.kind.value, "digest": key.digest} for key in self.unpushed],
             "lost": [
@@ -75,6 +69,16 @@ class Status:
                 for test_id, key, error in self.lost
             ],
         }
+
+
+def _changes_as_json(pending: Pending) -> dict[str, dict[str, str | None]]:
+    changes: dict[str, dict[str, str | None]] = {
+        kind.value: {"approved": change.base, "staged": change.staged}
+        for kind, change in sorted(pending.changes.items())
+    }
+    if pending.result is not None:
+        changes["result"] = {"approved": pending.result.base, "staged": pending.result.staged}
+    return changes
 
 
 def read(project: Project, *, verify: bool = False) -> Status:
@@ -112,9 +116,7 @@ def read(project: Project, *, verify: bool = False) -> Status:
         tests=len(project.manifest.entries),
         snapshots=len(wanted),
         pending=tuple(  # what somebody else approved meanwhile needs no review
-            record
-            for record in project.pending
-            if not record.is_settled(project.manifest.get(record.test_id))
+            record for record in project.pending if not parts.is_settled(project, record, project.manifest)
         ),
         lost=tuple(lost),
         remote=str(_place(project) or ""),
