@@ -5,114 +5,24 @@ Importing it costs next to nothing: everything else is loaded by the first test 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Collection, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from .. import runner
-from ..errors import CassetteError, UsageError
+from ..errors import CassetteError
 from ..modes import RecordMode
+from .running import RUN, PytestRunner, decoration
 
 if TYPE_CHECKING:
-    from ..project import Project
-    from ..session import Result, Session
-    from ..use import Run, Use
-    from .tally import Tally
-
+    from ..session import Session
+    from ..writing import Off
 
 _SENT = "booktest_cassettes"
 
 
-class PytestRunner:
-    """This pytest session, as cassettes see it."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.item: pytest.Item | None = None
-        self.reported: set[str] = set()
-        self.replayed = self.fetched = False
-        self.recorded: dict[str, dict[str, str | None]] = {}
-        self.session: pytest.Session | None = None
-        self.workers: list[Any] = []
-        self.shared: set[Any] = set()
-
-    @cached_property
-    def tally(self) -> Tally:
-        """What this process counted, and what workers sent."""
-        from .tally import Tally
-
-        return Tally()
-
-    @cached_property
-    def _project(self) -> Project:
-        from ..project import Project
-
-        project = Project.open(self.config.rootpath, {"record_mode": self.config.getoption("--cassettes")})
-        if project.storage.notice:
-            self.tally.notices.add(project.storage.notice)
-        return project
-
-    def project(self) -> Project:
-        """See Runner."""
-        return self._project
-
-    def item_id(self, item: pytest.Item) -> str:
-        """The manifest's id of a collected test."""
-        return self.project().test_id(self.config.rootpath, item.nodeid)
-
-    def test_id(self, function: Callable[..., Any] | None) -> str | None:
-        """See Runner."""
-        item = self.item
-        if item is None or (function is not None and not _is_body(item, function)):
-            return None
-        return self.item_id(item)
-
-    def covers(self, function: Callable[..., Any]) -> bool:
-        """See Runner."""
-        return self.item is not None and _RUN in self.item.stash and _is_body(self.item, function)
-
-    def origin(self) -> str:
-        """See Runner."""
-        return self.item.nodeid if self.item else ""
-
-    def shares(self, fixture: object) -> bool:
-        """Whether a fixture is asked for by a test with a cassette: the running one, or any collected."""
-        return fixture in self.shared or (self.item is not None and _RUN in self.item.stash)
-
-    def report(self, session: Session, results: Sequence[Result]) -> None:
-        """See Runner."""
-        tally = self.tally
-        states = {result.kind.value: result.state for result in results if result.state != "MISSING"}
-        if states:
-            tally.states[session.test_id] = states
-        tally.problems(session.test_id, session.problems)
-        self.reported.add(session.test_id)
-        self.replayed |= session.strict
-        if session.records and session.verdict() is None:
-            self._check_recorded_once(session.test_id, results)
-        unused = session.unused() if session.strict and session.settings.unused != "ignore" else []
-        if unused and not any(result.state == "FAIL" for result in results):
-            tally.unused[session.test_id] = len(unused)
-
-    def _check_recorded_once(self, test_id: str, results: Sequence[Result]) -> None:
-        """Two uses of one id would record over each other, and only one could be replayed."""
-        digests = {result.kind.value: result.digest for result in results}
-        if digests and self.recorded.setdefault(test_id, dict(digests)) != digests:
-            raise UsageError(
-                f"{test_id}: was recorded twice in this run, with different traffic",
-                hint='give each use an id of its own: with cassette(f"path.py::name[{parameter}]"):',
-            )
-
-
-def _is_body(item: pytest.Item, function: Callable[..., Any]) -> bool:
-    name = getattr(item, "originalname", None) or item.name
-    return bool(function.__name__ == name)
-
-
 _RUNNER = pytest.StashKey[PytestRunner]()
-_RUN: pytest.StashKey[Run] = pytest.StashKey()
 _PASSED = pytest.StashKey[bool]()
 
 
@@ -125,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="MODE",
         help=f"record mode: {', '.join(RecordMode)}; default once, and always none in CI",
     )
+    group.addoption(
+        "--cassettes-report",
+        action="append",
+        metavar="PATH",
+        help="write what cassettes did to PATH (.html, .md or .json); may be given several times",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -136,6 +52,10 @@ def pytest_configure(config: pytest.Config) -> None:
     )
     config.stash[_RUNNER] = PytestRunner(config)
     runner.register(config.stash[_RUNNER])
+    if config.getoption("--cassettes-report"):
+        from .report import begin
+
+        begin(config, config.stash[_RUNNER])
     spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
     if spread or config.getoption("--cassettes"):
         _check_project(config.stash[_RUNNER])
@@ -153,8 +73,8 @@ def _check_project(this: PytestRunner) -> None:
 
 
 def _end(error: CassetteError) -> NoReturn:
-    # pytest puts exclamation marks around it: not on the line that people copy.
-    pytest.exit(f"{error}\n", returncode=error.exit_code)
+    # pytest puts an exclamation mark behind it: not on the line that people copy.
+    pytest.exit(f"{error}\n  exit code: {error.exit_code}", returncode=error.exit_code)
 
 
 @pytest.hookimpl(trylast=True)
@@ -191,20 +111,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     if "cassette" in names:
         names.remove("cassette")  # pytest has sorted it behind wider ones
-    elif not item.get_closest_marker("cassette") and _decoration(item) is None:
+    elif not item.get_closest_marker("cassette") and decoration(item) is None:
         return
     names.insert(0, "cassette")
-
-
-def _decoration(item: pytest.Item) -> Use | None:
-    """The ``cassette(...)`` that a test function is decorated with."""
-    found: Use | None = getattr(getattr(item, "obj", None), "_cassette", None)
-    return found
-
-
-def _cassette_id(this: PytestRunner, item: pytest.Item) -> str:
-    use = _decoration(item)
-    return use.test_id if use is not None and use.test_id else this.item_id(item)
 
 
 @pytest.hookimpl(trylast=True)
@@ -217,7 +126,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not hasattr(config, "workerinput"):  # with xdist, the controller has checked, and fetches
         _check_project(this)
         if not config.getoption("collectonly"):
-            _prefetch(this, {_cassette_id(this, item) for item in wanting})
+            _prefetch(this, {this.cassette_id(item) for item in wanting})
     from .fixtures import of_items
 
     this.shared = of_items(wanting)
@@ -265,7 +174,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 @pytest.fixture(name="cassette")
-def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
+def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | Off | None]:
     """This test's cassette, with the options of its ``cassette`` markers and decorator."""
     __tracebackhide__ = True
     from ..options import make_options
@@ -276,16 +185,16 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | None]:
     arguments: dict[str, Any] = {}
     for marker in reversed(list(item.iter_markers("cassette"))):
         arguments.update(marker.kwargs)
-    use = _decoration(item)
+    use = decoration(item)
     if use is not None:
         arguments.update(use.arguments)
-    run = Run(this.project(), _cassette_id(this, item), make_options(arguments))
+    run = Run(this.project(), this.cassette_id(item), make_options(arguments))
     run.begin()
-    item.stash[_RUN] = run
+    item.stash[RUN] = run
     with run.active():
-        yield run.session
+        yield run.handle
     passed = item.stash.get(_PASSED, False)
-    del item.stash[_RUN]  # items live as long as pytest: ten thousand cassettes must not
+    del item.stash[RUN]  # items live as long as pytest: ten thousand cassettes must not
     run.finish(passed=passed)
     if passed:  # what was refused while fixtures were torn down
         run.judge(None)
@@ -308,14 +217,15 @@ def pytest_fixture_setup(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test whose cassette refused something fails, even if it swallowed the exception."""
+    __tracebackhide__ = True
     try:
         result = yield
     except BaseException as error:
-        if _RUN in item.stash:
-            item.stash[_RUN].judge(error)
+        if RUN in item.stash:
+            item.stash[RUN].judge(error)
         raise
-    if _RUN in item.stash:
-        item.stash[_RUN].judge(None)
+    if RUN in item.stash:
+        item.stash[RUN].judge(None)
     item.stash[_PASSED] = True
     return result
 
@@ -327,8 +237,8 @@ def pytest_runtest_makereport(
     """Count errors from before a session existed (a session reports its own)."""
     error = call.excinfo.value if call.excinfo else None
     this = item.config.stash[_RUNNER]
-    if isinstance(error, CassetteError) and item.nodeid not in this.reported:
-        this.tally.problems(item.nodeid, [error])
+    if isinstance(error, CassetteError):
+        this.tell(item, error)
     return (yield)
 
 

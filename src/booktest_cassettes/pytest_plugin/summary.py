@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,18 @@ _WORDS = {
     "INTACT": "intact",
     "NEW": "new",
     "UPDATED": "updated",
+    "DRIFT": "drifted",
     "MISSING": "missing",
     "LOST": "corrupt or lost",
+    "FAIL": "failed",
+}
+_RESULTS = {
+    "INTACT": "intact",
+    "NEW": "new",
+    "UPDATED": "updated",
+    "GONE": "gone",
+    "WAITING": "waiting",
+    "UNWRITTEN": "no longer written",
     "FAIL": "failed",
 }
 _NAMED = 20
@@ -31,6 +42,10 @@ def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage
     tests = len(tally.states)
     of = f" of {tests} test{'s' * (tests != 1)}" if tests else ""
     reporter.write_line(f"snapshots: {', '.join(parts) or 'none'}{of} (mode {mode}, storage {storage})")
+    if tally.results:
+        states = Counter(tally.results.values())
+        found = [f"{states[state]} {word}" for state, word in _RESULTS.items() if states[state]]
+        reporter.write_line(f"results: {', '.join(found)}")
     for line in _details(tally):
         reporter.write_line(line)
     for notice in sorted(tally.notices):
@@ -46,14 +61,26 @@ def _details(tally: Tally) -> Iterator[str]:
         for test_id, kinds in tally.pending().items()
     }
     yield from _named("pending review", pending)
+    drifted = {
+        test_id: ", ".join(kinds) + ("; staged" if test_id in tally.staged else "")
+        for test_id, kinds in tally.drifted().items()
+    }
+    yield from _named("drifted from what is approved", drifted)
     yield from _named("recorded earlier, pending review", dict.fromkeys(sorted(tally.waiting), ""))
     yield from _named("missing", dict.fromkeys(sorted(tally.missing), ""))
+    yield from _named("corrupt or lost", dict.fromkeys(sorted(tally.lost), ""))
+    yield from _named("asked for what is not recorded", dict.fromkeys(sorted(tally.unrecorded), ""))
     refused = {test_id: f"{count} attempts" for test_id, count in sorted(tally.refused.items()) if count > 1}
     yield from _named("network refused", {**dict.fromkeys(sorted(tally.refused), ""), **refused})
     unused = {
         test_id: f"{count} interaction{'s' * (count != 1)}" for test_id, count in sorted(tally.unused.items())
     }
     yield from _named("recorded and not played", unused)
+    yield from _named("approved results that are no longer written", dict.fromkeys(_unwritten(tally), ""))
+
+
+def _unwritten(tally: Tally) -> list[str]:
+    return sorted(test_id for test_id, state in tally.results.items() if state == "UNWRITTEN")
 
 
 def _named(title: str, tests: dict[str, str]) -> Iterator[str]:
@@ -68,13 +95,22 @@ def _named(title: str, tests: dict[str, str]) -> Iterator[str]:
 
 def next_command(tally: Tally) -> str:
     """What to type next, ``""`` when all is well."""
+    if tally.lost:
+        return "booktest-cassettes status --ci  (says of each how to have it back)"
     if tally.missing:
         only = f" -- {_quoted(next(iter(tally.missing)))}" if len(tally.missing) == 1 else ""
         return f"booktest-cassettes run{only}  (records what is missing; on your machine, not in CI)"
-    if tally.pending() or tally.waiting:
-        return "booktest-cassettes status, then booktest-cassettes approve --all (or reject)"
-    if tally.unused:
-        only = f" -- {_quoted(next(iter(tally.unused)))}" if len(tally.unused) == 1 else ""
+    if tally.unrecorded and not tally.drifted():
+        (first, *others) = tally.unrecorded.values()
+        return first if not others else "booktest-cassettes run -S -- TEST...  (records these anew)"
+    if tally.pending() or tally.waiting or tally.staged:
+        return "booktest-cassettes review  (or status, then approve --all, reject --all)"
+    if drifted := tally.drifted():
+        # To record anew what did not drift would give a reviewer more to look at.
+        how = f"-S -- {_quoted(next(iter(drifted)))}" if len(drifted) == 1 else "--record verify --stage"
+        return f"booktest-cassettes run {how}, then booktest-cassettes review  (on your machine, not in CI)"
+    if unused := [*tally.unused, *(test_id for test_id in _unwritten(tally) if test_id not in tally.unused)]:
+        only = f" -- {_quoted(unused[0])}" if len(unused) == 1 else ""
         return f"booktest-cassettes run -S{only}  (records anew, without what is not played)"
     return ""
 

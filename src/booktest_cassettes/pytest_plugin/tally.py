@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import CassetteError, IntegrityError, NetworkRefused, SnapshotMissing, SnapshotPending
+from ..errors import (
+    CassetteError,
+    IntegrityError,
+    NetworkRefused,
+    SnapshotMissing,
+    SnapshotPending,
+    UnhandledCall,
+    UnhandledRequest,
+)
 
 
 @dataclass
@@ -22,27 +30,48 @@ class Tally:
         Ids of tests without an approved snapshot; the second ones are recorded and await review.
     lost:
         Ids of tests whose approved snapshot is corrupt or nowhere.
+    staged:
+        Ids of tests whose drift was staged for review.
     refused:
         Network attempts refused, by test.
+    unrecorded:
+        Tests that asked for something their recording does not hold, with what to type next.
     unused:
         Interactions recorded and not played, by test.
+    told, unplayed:
+        For a report: what went wrong (kind of error, message, hint), and numbers of interactions that
+        were not played, by test and kind.
     codes:
         Exit codes that errors of cassettes ask for.
     notices:
         What the user should be told once.
+    results:
+        Test id to what became of its result.
     """
 
     states: dict[str, dict[str, str]] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     lost: set[str] = field(default_factory=set)
     waiting: set[str] = field(default_factory=set)
+    staged: set[str] = field(default_factory=set)
     refused: dict[str, int] = field(default_factory=dict)
+    unrecorded: dict[str, str] = field(default_factory=dict)
     unused: dict[str, int] = field(default_factory=dict)
+    told: dict[str, list[list[str]]] = field(default_factory=dict)
+    unplayed: dict[str, dict[str, list[int]]] = field(default_factory=dict)
     codes: set[int] = field(default_factory=set)
     notices: set[str] = field(default_factory=set)
+    results: dict[str, str] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
-        return bool(self.states or self.missing or self.waiting or self.codes or self.refused)
+        return bool(self.states or self.missing or self.waiting or self.codes or self.refused or self.results)
+
+    def result(self, test_id: str, state: str) -> None:
+        """Count what became of a test's result; ``""``: it has none."""
+        if state:
+            self.results[test_id] = state
+        if state == "WAITING":
+            self.waiting.add(test_id)
 
     def problems(self, test_id: str, problems: Iterable[CassetteError]) -> None:
         """Count what went wrong in a test."""
@@ -56,6 +85,8 @@ class Tally:
                 self.lost.add(test_id)
             elif isinstance(problem, NetworkRefused):
                 self.refused[test_id] = self.refused.get(test_id, 0) + 1
+            elif isinstance(problem, (UnhandledRequest, UnhandledCall)):
+                self.unrecorded[test_id] = problem.hint.partition("\n")[0]
 
     def counts(self) -> Counter[str]:
         """How many snapshots are in each state."""
@@ -65,9 +96,20 @@ class Tally:
         return +found
 
     def pending(self) -> dict[str, dict[str, str]]:
-        """Tests that this session recorded, with their new and updated kinds."""
+        """Tests that this session recorded, with their new and updated kinds, and results."""
         found = {
             test_id: {kind: state for kind, state in kinds.items() if state in ("NEW", "UPDATED")}
+            for test_id, kinds in self.states.items()
+        }
+        for test_id, state in self.results.items():
+            if state in ("NEW", "UPDATED", "GONE"):
+                found[test_id] = {**found.get(test_id, {}), "result": state}
+        return {test_id: kinds for test_id, kinds in sorted(found.items()) if kinds}
+
+    def drifted(self) -> dict[str, list[str]]:
+        """Tests that the live service answered otherwise than approved, with the kinds."""
+        found = {
+            test_id: [kind for kind, state in kinds.items() if state == "DRIFT"]
             for test_id, kinds in self.states.items()
         }
         return {test_id: kinds for test_id, kinds in sorted(found.items()) if kinds}
@@ -75,15 +117,16 @@ class Tally:
     def add(self, sent: dict[str, Any]) -> None:
         """Add what a worker sent."""
         self.states.update(sent["states"])
-        for name in ("refused", "unused"):
+        for name in ("refused", "unrecorded", "unused", "told", "unplayed", "results"):
             getattr(self, name).update(sent[name])
-        for name in ("missing", "waiting", "lost", "codes", "notices"):
+        for name in ("missing", "waiting", "staged", "lost", "codes", "notices"):
             getattr(self, name).update(sent[name])
 
     def to_send(self) -> dict[str, Any]:
         """This tally in plain data."""
-        plain: dict[str, Any] = {name: getattr(self, name) for name in ("states", "refused", "unused")}
-        for name in ("missing", "waiting", "lost", "codes", "notices"):
+        named = ("states", "refused", "unrecorded", "unused", "told", "unplayed", "results")
+        plain: dict[str, Any] = {name: getattr(self, name) for name in named}
+        for name in ("missing", "waiting", "staged", "lost", "codes", "notices"):
             plain[name] = sorted(getattr(self, name))
         return plain
 
