@@ -112,6 +112,14 @@ def conformance(arguments: list[str]) -> int:
     return 1 if any(_run(step.split(), ROOT, variables) for step in steps) else 0
 
 
+def messages(arguments: list[str]) -> int:
+    """Provoke the failures of docs/messages.md, and write there what is printed."""
+    _take_none(arguments)
+    _prepare()
+    variables = {name: value for name, value in os.environ.items() if name != "CI"} | {"WRITE_MESSAGES": "1"}
+    return _run(["pytest", "-q", str(Path("tests", "e2e", "test_e2e_messages.py"))], ROOT, variables)
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
@@ -119,6 +127,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "format": format_,
     "bench": bench,
     "conformance": conformance,
+    "messages": messages,
 }
 
 

@@ -74,6 +74,7 @@ def test_without_any_source_every_field_has_its_documented_default(project: Proj
         ignore_json_paths=(),
         unused="warn",
         chunks="events",
+        stage_drift=False,
         redact_headers=(),
         redact_query=(),
         redact_fields=(),
@@ -102,7 +103,7 @@ def test_the_names_people_write_are_the_documented_ones() -> None:
         "paths": "snapshots_dir cache_dir report_dir",
         "review": "commit_on_approve diff_tool",
         "cassettes": "record_mode match_on allow_hosts ignore_hosts ignore_localhost ignore_json_paths unused"
-        " chunks",
+        " chunks stage_drift",
         "redact": "headers query fields env secrets patterns volatile_headers",
     }
 
@@ -198,6 +199,7 @@ def test_toml_sets_the_sections_for_cassettes_and_redaction(project: Project) ->
         'ignore_json_paths = ["$.id", "$.a[0]"]',
         'unused = "error"',
         'chunks = "exact"',
+        "stage_drift = true",
         "[redact]",
         'headers = ["X-Team-Key"]',
         'query = ["sig"]',
@@ -211,7 +213,7 @@ def test_toml_sets_the_sections_for_cassettes_and_redaction(project: Project) ->
     assert (config.record_mode, config.unused, config.chunks) == ("new_episodes", "error", "exact")
     assert config.match_on == ("method", "path")
     assert (config.allow_hosts, config.ignore_hosts) == (("localhost",), ("telemetry.example",))
-    assert config.ignore_localhost is True
+    assert (config.ignore_localhost, config.stage_drift) == (True, True)
     assert config.ignore_json_paths == ("$.id", "$.a[0]")
     assert (config.redact_headers, config.redact_query) == (("X-Team-Key",), ("sig",))
     assert (config.redact_fields, config.redact_env) == (("pin",), ("TEAM_TOKEN",))
@@ -242,7 +244,7 @@ def test_pyproject_has_the_same_tables_below_ours(project: Project) -> None:
     [
         ("storage_mode", ["auto", "dvc", "git", "dvc-pointers"]),
         ("fallback_mode", ["git", "none"]),
-        ("record_mode", ["none", "once", "new_episodes", "all", "rewrite", "off"]),
+        ("record_mode", ["none", "once", "new_episodes", "all", "rewrite", "verify", "off"]),
         ("unused", ["ignore", "warn", "error"]),
         ("chunks", ["events", "exact"]),
     ],
@@ -966,7 +968,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
         st.builds("{}{}".format, st.integers(0, 999), st.sampled_from(["KB", "MiB", ""]))
     ),
     "remote_prefix": st.lists(_word.map("abc{}".format), min_size=1, max_size=3).map("/".join),
-    "record_mode": st.sampled_from(["none", "once", "new_episodes", "all", "rewrite", "off"]),
+    "record_mode": st.sampled_from(["none", "once", "new_episodes", "all", "rewrite", "verify", "off"]),
     "match_on": st.lists(st.sampled_from(["method", "uri", "host", "raw_body"]), min_size=1),
     "unused": st.sampled_from(["ignore", "warn", "error"]),
     "chunks": st.sampled_from(["events", "exact"]),

@@ -65,6 +65,25 @@ def test_in_ci_asking_for_more_on_the_command_line_is_refused(tmp_path, mode):
         record_mode(config(tmp_path, environ={"CI": "1", "BOOKTEST_RECORD_MODE": mode}))
 
 
+def test_in_ci_a_nightly_job_may_verify_and_a_file_may_not(tmp_path):
+    for environ in ({"CI": "1", "BOOKTEST_RECORD_MODE": "verify"}, {"CI": "1"}):
+        asked = {} if len(environ) == 2 else {"record_mode": "verify"}
+        assert record_mode(config(tmp_path, environ=environ, **asked)) is RecordMode.VERIFY
+    file = '[cassettes]\nrecord_mode = "verify"\n'
+    assert record_mode(config(tmp_path, file, {"CI": "1"}), Options(record_mode="verify")) is RecordMode.NONE
+    assert record_mode(config(tmp_path, file)) is RecordMode.VERIFY
+
+
+def test_in_ci_asking_for_drift_to_be_staged_is_refused_and_a_file_that_says_so_is_passed_over(tmp_path):
+    asked = {"CI": "1", "BOOKTEST_RECORD_MODE": "verify", "BOOKTEST_CASSETTES_STAGE_DRIFT": "1"}
+    with pytest.raises(RecordingRefused, match="environment BOOKTEST_CASSETTES_STAGE_DRIFT asks for drift"):
+        record_mode(config(tmp_path, environ=asked))
+    file = "[cassettes]\nstage_drift = true\n"
+    found = config(tmp_path, file, {"CI": "1", "BOOKTEST_RECORD_MODE": "verify"})
+    assert resolve(found, Options()).stages_drift is False
+    assert resolve(config(tmp_path, file), Options()).stages_drift is True
+
+
 def test_in_ci_asking_for_none_is_fine(tmp_path):
     assert record_mode(config(tmp_path, environ={"CI": "1"}, record_mode="none")) is RecordMode.NONE
 

@@ -85,7 +85,7 @@ def test_a_blob_that_changed_is_corrupt_and_stays(root, store):
     path.write_bytes(OTHER)
     with pytest.raises(BlobCorrupt) as caught:
         project.approved(USERS, Kind.HTTP, KEY.digest)
-    assert str(path) in caught.value.message
+    assert f"{USERS}: {project.relative(path)}: corrupt" in caught.value.message
     assert path.read_bytes() == OTHER
 
 

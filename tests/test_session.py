@@ -8,10 +8,12 @@ from booktest_cassettes.digest import Kind
 from booktest_cassettes.errors import (
     BlobMissing,
     NetworkRefused,
+    SnapshotDrift,
     SnapshotMissing,
     SnapshotPending,
     UnhandledRequest,
     UnusedInteractions,
+    UsageError,
 )
 from booktest_cassettes.options import Options, resolve
 from booktest_cassettes.project import Project
@@ -198,3 +200,152 @@ def test_a_refusal_that_is_repeated_is_told_once_and_counted(lab):
     assert text.count("GET http://api.test/two is not in its http cassette") == 1
     assert "refused 3 times" in text
     assert text.count("refused") == 1
+
+
+# --- mode verify
+
+
+def test_verify_asks_live_and_finds_an_unchanged_answer_intact(lab):
+    lab.record("once", ("/a", "1"))
+    session = lab.session("verify")
+    assert lab.ask(session, "/a", "1") == "1"
+    assert session.verdict() is None
+    assert [result.state for result in session.results(passed=True)] == ["INTACT"]
+    assert list(session.project.pending) == []
+
+
+def test_verify_gives_the_test_the_live_answer_and_fails_it_with_what_differs(lab):
+    lab.record("once", ("/a", "1"), ("/b", "2"))
+    session = lab.session("verify")
+    assert [lab.ask(session, "/a", "live"), lab.ask(session, "/b", "2")] == ["live", "2"]
+    verdict = session.verdict()
+    assert isinstance(verdict, SnapshotDrift)
+    assert verdict.exit_code == 1
+    assert "GET http://api.test/a\n" in verdict.message
+    assert "live now, 1 recorded" in verdict.message
+    assert "/b" not in verdict.message
+    assert "run -S -- tests/test_api.py::test_users, then booktest-cassettes review" in verdict.hint
+    assert [result.state for result in session.results(passed=False)] == ["DRIFT"]
+    assert list(session.project.pending) == []
+
+
+def test_a_recorded_request_that_is_not_made_is_no_drift_but_unplayed(lab):
+    lab.record("once", ("/a", "1"), ("/b", "2"))
+    for unused, expected in (("warn", type(None)), ("error", UnusedInteractions)):
+        session = lab.session("verify", unused=unused)
+        lab.ask(session, "/a", "1")
+        assert type(session.verdict()) is expected
+        assert [request.url for _, request in session.unused()] == ["http://api.test/b"]
+
+
+def test_verify_refuses_an_unknown_request_before_the_first_live_answer_and_sends_it_after(lab):
+    lab.record("once", ("/a", "1"))
+    session = lab.session("verify")
+    with pytest.raises(UnhandledRequest):
+        lab.ask(session, "/new", "2")
+    session = lab.session("verify")
+    assert [lab.ask(session, "/a", "1"), lab.ask(session, "/new", "2")] == ["1", "2"]
+    assert "GET http://api.test/new is not recorded" in str(session.verdict())
+
+
+def test_a_request_that_was_sent_but_not_answered_leads_to_no_unknown_one(lab):
+    lab.record("once", ("/a", "1"))
+    session = lab.session("verify")
+    traffic = session.traffic[Kind.HTTP]
+    clean = traffic.clean(Request("GET", "http://api.test/a"))
+    assert traffic.play(clean) is None
+    traffic.record(clean)
+    with pytest.raises(UnhandledRequest):
+        lab.ask(session, "/new", "2")
+
+
+def test_an_answer_still_being_read_counts_when_the_test_is_over_and_not_before(lab):
+    lab.record("once", ("/a", "whole"))
+    session = lab.session("verify")
+    traffic = session.traffic[Kind.HTTP]
+    clean = traffic.clean(Request("GET", "http://api.test/a"))
+    assert traffic.play(clean) is None
+    traffic.record(clean).unfinished = lambda: Response(200, "OK", body=Body(b"wh"), cut=True)
+    assert session.verdict() is None
+    assert [result.state for result in session.results(passed=True)] == ["DRIFT"]
+    assert isinstance(session.verdict(), SnapshotDrift)
+
+
+def test_an_adapter_that_gives_its_bytes_away_is_asked_once_and_when_the_exchange_is_over(lab, monkeypatch):
+    lab.record("once", ("/a", "1"))
+    monkeypatch.setenv("BOOKTEST_CASSETTES_STAGE_DRIFT", "1")
+    session = lab.session("verify")
+    traffic = session.traffic[Kind.HTTP]
+    clean = traffic.clean(Request("GET", "http://api.test/a"))
+    assert traffic.play(clean) is None
+    bodies = [b"live"]
+    slot = traffic.record(clean)
+    slot.unfinished = lambda: Response(200, "OK", body=Body(bodies.pop()))
+    assert session.verdict() is None
+    slot.settle()
+    assert isinstance(session.verdict(), SnapshotDrift)
+    session.returned = True
+    assert [result.state for result in session.results(passed=False)] == ["DRIFT"]
+    approve.execute(session.project, approve.plan(session.project))
+    assert lab.approved() == [("/a", "live")]
+
+
+def test_verify_without_an_approved_snapshot_is_strict(lab):
+    session = lab.session("verify")
+    assert session.strict
+    with pytest.raises(SnapshotMissing):
+        lab.ask(session, "/a", "1")
+
+
+@pytest.mark.parametrize(("returned", "staged"), [(True, True), (False, False)])
+def test_drift_is_staged_where_that_was_asked_for_and_the_test_came_to_its_end(
+    lab, monkeypatch, returned, staged
+):
+    lab.record("once", ("/a", "1"), ("/b", "2"))
+    monkeypatch.setenv("BOOKTEST_CASSETTES_STAGE_DRIFT", "1")
+    session = lab.session("verify")
+    lab.ask(session, "/a", "live")
+    session.returned = returned
+    assert [result.state for result in session.results(passed=False)] == ["DRIFT"]
+    assert bool(list(session.project.pending)) is session.staged is staged
+    if staged:
+        assert "booktest-cassettes review tests" in session.verdict().hint
+        approve.execute(session.project, approve.plan(session.project))
+        assert lab.approved() == [("/a", "live")]
+
+
+def test_verify_restores_plain_variables_and_takes_redacted_ones_from_the_environment(lab, monkeypatch):
+    monkeypatch.setenv("REGION", "eu")
+    monkeypatch.setenv("API_KEY", "the-real-one")
+    monkeypatch.setenv("SHOP_URL", "https://ada:pw-4711-x@shop.test/")
+    names = ["REGION", "API_KEY", "SHOP_URL", "UNSET"]
+    session = lab.session("once", env=names)
+    session.results(passed=True)
+    approve.execute(session.project, approve.plan(session.project))
+    monkeypatch.setenv("REGION", "us")
+    monkeypatch.setenv("UNSET", "set by now")
+    assert lab.session("verify", env=names).env == {
+        "REGION": "eu",
+        "API_KEY": "the-real-one",
+        "SHOP_URL": "https://ada:pw-4711-x@shop.test/",
+        "UNSET": None,
+    }
+    monkeypatch.delenv("API_KEY")
+    with pytest.raises(UsageError, match="API_KEY was recorded redacted"):
+        lab.session("verify", env=names)
+
+
+def test_a_refusal_names_what_leaves_nothing_unplayed(lab):
+    """Rewriting while something recorded was not asked for; adding once all of it was played."""
+    lab.record("once", ("/a", "1"), ("/b", "2"))
+    session = lab.session("none")
+    lab.ask(session, "/a", "live")
+    with pytest.raises(UnhandledRequest) as changed:
+        lab.ask(session, "/b?page=2", "live")
+    assert f"booktest-cassettes run -S -- {ID}" in changed.value.hint
+    lab.ask(session, "/b", "live")
+    for path in ("/c", "/a"):
+        with pytest.raises(UnhandledRequest) as added:
+            lab.ask(session, path, "live")
+        assert f"booktest-cassettes run -s -- {ID}" in added.value.hint
+        assert added.value.hint.endswith(f"\n  then: booktest-cassettes review {ID}")

@@ -381,7 +381,7 @@ def test_another_prompt_fails_the_test_though_the_sdk_hides_it(lab: Lab, sdk: Sd
     text = str(caught.value)
     assert "nearest recorded: POST" in text
     assert '"bye" now, "hello" recorded' in text
-    assert f"next: booktest-cassettes run -s -- {ID}" in text
+    assert f"next: booktest-cassettes run -S -- {ID}" in text
     assert lab.counters == counters
     # OpenAI's lets our exception through; Anthropic's retries whatever is raised, and wraps it.
     ours, wrapped = "booktest_cassettes.errors.UnhandledRequest", "anthropic.APIConnectionError"

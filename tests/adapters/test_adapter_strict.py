@@ -47,7 +47,7 @@ def test_a_request_that_differs_is_refused_though_it_was_swallowed(lab: Lab, cli
         text = str(caught.value)
         assert ID in text, what
         assert "nearest recorded: POST" in text, what
-        assert f"next: booktest-cassettes run -s -- {ID}" in text, what
+        assert f"next: booktest-cassettes run -S -- {ID}" in text, what
     assert lab.counters == counters
 
 
@@ -94,13 +94,13 @@ def test_a_test_without_a_cassette_is_refused_and_told_how_to_record(lab: Lab, c
     assert lab.server.connections == 0
 
 
-def test_a_test_that_waits_for_review_is_told_to_be_approved(lab: Lab) -> None:
+def test_a_test_that_waits_for_review_is_told_to_be_reviewed(lab: Lab) -> None:
     client = CLIENTS["requests"]
     lab.record("once")
     with cassette(ID):
         client(lab.server.base, RECORDED)
     lab.runner.use("none")
-    with pytest.raises(SnapshotPending, match="booktest-cassettes approve"), cassette(ID):
+    with pytest.raises(SnapshotPending, match="booktest-cassettes review"), cassette(ID):
         client(lab.server.base, RECORDED)
 
 

@@ -115,11 +115,27 @@ class Done:
     text: str
 
 
-class Workspace:
-    """A user's project: its own Git repository, its own environment."""
+#: What a project's pytest loads. What else is installed for our own tests would take most of a run's time.
+PLUGINS = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "booktest_cassettes.pytest_plugin,xdist.plugin,pytest_asyncio.plugin",
+}
 
-    def __init__(self, root: Path) -> None:
+
+class Workspace:
+    """A user's project: its own Git repository, its own environment.
+
+    Parameters
+    ----------
+    root:
+        Its directory.
+    autoload:
+        Let pytest load every plugin that is installed, as it does by default.
+    """
+
+    def __init__(self, root: Path, *, autoload: bool = False) -> None:
         self.root = root
+        self.autoload = autoload
 
     def begin(self) -> Workspace:
         """An empty repository with the least configuration."""
@@ -150,6 +166,7 @@ class Workspace:
             for name, value in os.environ.items()
             if name != "CI" and not name.startswith(("BOOKTEST_", "PYTEST_", "GIT_", "COV_", "PYTHONDONT"))
         }
+        environment |= {} if self.autoload else PLUGINS
         environment |= {**variables, **({"CI": "1"} if ci else {})}
         done = subprocess.run(
             command,

@@ -100,7 +100,7 @@ def test_the_next_command_names_the_test_that_ran_where_the_id_is_no_test(worksp
     done = workspace.pytest("-q", ci=True)
     assert done.code == 3
     assert "booktest-cassettes run -- test_it.py::test_it" in done.text
-    assert "booktest-cassettes approve 'my id'" in done.text
+    assert "booktest-cassettes review 'my id'" in done.text
     assert workspace.cli("run", "--", "-q", "test_it.py::test_it").code == 0
     assert workspace.cli("approve", "my id").code == 0
     assert workspace.pytest("-q", ci=True).code == 0
@@ -122,7 +122,7 @@ def test_an_update_that_waits_for_review_is_said_to_wait(workspace, api):
     done = workspace.pytest("-q", ci=True)
     assert done.code == 3, done.text
     assert "waits for review" in done.text
-    assert "booktest-cassettes approve test_it.py::test_it" in done.text
+    assert "booktest-cassettes review test_it.py::test_it" in done.text
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]])

@@ -107,7 +107,7 @@ def test_answers_are_replayed_without_keys_and_other_prompts_fail(workspace, mod
     done = workspace.pytest("-q", ci=True, PROMPT="bye", **DUMMIES)
     assert done.code == 1, done.text
     for name in ("openai", "anthropic"):
-        assert f"booktest-cassettes run -s -- test_it.py::test_{name}" in done.text
+        assert f"booktest-cassettes run -S -- test_it.py::test_{name}" in done.text
     assert done.text.count("nearest recorded: POST") >= 2
     assert '"bye" now, "hello" recorded' in done.text
     assert model.hits == 2, "a request reached the network in strict replay"

@@ -140,7 +140,7 @@ def test_a_recording_that_waits_for_review_is_not_missing_but_pending(workspace,
     done = workspace.pytest("-q", ci=True)
     assert done.code == 3, done.text
     assert "waits for review" in done.text
-    assert "booktest-cassettes approve test_it.py::test_it" in done.text
+    assert "booktest-cassettes review test_it.py::test_it" in done.text
     assert workspace.cli("status", "--ci").code == 3
 
 

@@ -77,3 +77,34 @@ def test_the_next_command_is_the_one_that_helps():
     assert "run -- 't.py::d[a b]'" in next_command(Tally(missing={"t.py::d[a b]"}))
     assert next_command(Tally(missing={"a", "b"})).startswith("booktest-cassettes run  (")
     assert "approve --all" in next_command(Tally(states={"t": {"http": "NEW"}}))
+
+
+def test_drifted_tests_are_named_with_their_kinds_and_the_command_records_no_others():
+    states = {"t.py::a": {"http": "DRIFT", "env": "INTACT"}, "t.py::b": {"http": "INTACT"}}
+    one = Tally(states=states)
+    assert one.counts() == {"DRIFT": 1, "INTACT": 2}
+    assert one.drifted() == {"t.py::a": ["http"]}
+    assert one.pending() == {}
+    assert "run -S -- t.py::a, then booktest-cassettes review" in next_command(one)
+    two = Tally(states={**states, "t.py::c": {"func": "DRIFT"}})
+    assert "run --record verify --stage, then booktest-cassettes review" in next_command(two)
+    staged = Tally(states=states)
+    staged.add(json.loads(json.dumps(Tally(staged={"t.py::a"}).to_send())))
+    assert staged.staged == {"t.py::a"}
+    assert "verify" not in next_command(staged)
+
+
+def test_a_test_that_asks_for_more_is_named_with_what_its_error_says():
+    hint = "booktest-cassettes run -s -- t.py::a\n  then: booktest-cassettes review t.py::a"
+    one = Tally()
+    one.problems("t.py::a", [UnhandledRequest("x", hint=hint)])
+    assert next_command(one) == "booktest-cassettes run -s -- t.py::a"
+    two = Tally()
+    two.add(json.loads(json.dumps(one.to_send())))
+    two.problems("t.py::b", [UnhandledRequest("x", hint=hint)])
+    assert "run -S -- TEST..." in next_command(two)
+
+
+def test_what_is_lost_comes_before_everything_else():
+    tally = Tally(missing={"a"}, lost={"b"})
+    assert next_command(tally).startswith("booktest-cassettes status --ci")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from workflow_bench import LOGIN, ORDERS, USERS, Bench, env, http
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs fork and SIGKILL")
 
 ONE, TWO, THREE = http("one"), http("two"), http("three")
+GONE = "tests/test_gone.py::test_gone"
 
 
 def _new(bench: Bench) -> None:
@@ -67,6 +69,17 @@ def _all_at_once(bench: Bench) -> None:
     bench.stage(LOGIN, http=ONE, func=THREE)
 
 
+def _results(bench: Bench) -> None:
+    """One comes, one changes beside a recording, one alone, one goes with its test's last snapshot."""
+    bench.approved(ORDERS, http=ONE, result="old\n")
+    bench.approved(LOGIN, result="old\n")
+    bench.approved(GONE, http=TWO, result="old\n")
+    bench.stage(USERS, http=ONE, result="new\n")
+    bench.stage(ORDERS, http=TWO, result="new\n")
+    bench.stage(LOGIN, result="new\n")
+    bench.stage(GONE, http=None, result=None)
+
+
 SCENES: dict[str, Callable[[Bench], None]] = {
     "new": _new,
     "new beside others": _new_beside_others,
@@ -76,6 +89,7 @@ SCENES: dict[str, Callable[[Bench], None]] = {
     "shared": _shared,
     "swapped": _swapped,
     "all at once": _all_at_once,
+    "results": _results,
 }
 
 
@@ -177,8 +191,13 @@ def test_a_kill_at_any_step_of_an_approval_can_be_recorded_over(scene, tmp_path)
         assert run.bench.pending() == []
 
 
-@pytest.mark.parametrize("mode", ["disk-full", "input-output-error"])
-@pytest.mark.parametrize("scene", ["new", "updated", "test gone", "all at once"])
+@pytest.mark.parametrize(
+    ("scene", "mode"),
+    [
+        *product(["new", "updated", "test gone", "all at once"], ["disk-full", "input-output-error"]),
+        ("results", "disk-full"),
+    ],
+)
 def test_a_disk_that_refuses_any_step_of_an_approval_is_a_clear_error_and_it_can_be_completed(
     scene, mode, tmp_path
 ):
@@ -192,6 +211,29 @@ def test_a_disk_that_refuses_any_step_of_an_approval_is_a_clear_error_and_it_can
         play.see_old_or_new(run.bench)
         assert [name for name in run.bench.files() if name.endswith(".tmp")] == []
         play.see_that_it_is_completed(run.bench)
+
+
+def test_a_kill_at_any_step_leaves_each_result_the_old_one_or_the_new_and_rejecting_fits_it_to_its_snapshot(
+    tmp_path,
+):
+    play = _play("results", "approve", tmp_path)
+    before, after = _results_of(play.before), _results_of(play.after)
+    seen = set()
+    for run in play.runs("kill"):
+        found = _results_of(run.bench)
+        assert all(found[test] in (before[test], after[test]) for test in found)
+        run.bench.reject()
+        is_approved = run.bench.manifest() == play.after.manifest()
+        rejected, kept = _results_of(run.bench), after if is_approved else before
+        for test in (USERS, ORDERS, GONE):
+            assert rejected[test] == kept[test]
+        assert rejected[LOGIN] == found[LOGIN], "nothing but its file says whether it was approved"
+        seen.add(is_approved)
+    assert seen == {True, False}
+
+
+def _results_of(bench: Bench) -> dict[str, str | None]:
+    return {test: bench.project().results.read(test) for test in (USERS, ORDERS, LOGIN, GONE)}
 
 
 @pytest.mark.parametrize("mode", ["kill", "disk-full", "input-output-error"])
@@ -215,12 +257,12 @@ def _with_share(root: Path) -> RemoteBench:
 
 
 def _moving(bench: Bench) -> None:
-    """From Git to the remote."""
+    """From Git to the remote, with a first result."""
     assert isinstance(bench, RemoteBench)
     bench.say("git")
     bench.approved(USERS, http=ONE, env=env(A="1"))
     bench.say("dvc")
-    bench.stage(USERS, http=TWO, env=None)
+    bench.stage(USERS, http=TWO, env=None, result="new\n")
 
 
 REMOTE_SCENES: dict[str, Callable[[Bench], None]] = {"all at once": _all_at_once, "moving": _moving}

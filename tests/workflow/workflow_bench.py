@@ -14,7 +14,7 @@ from booktest_cassettes.recording import codec
 from booktest_cassettes.recording.bodies import Body
 from booktest_cassettes.recording.model import Interaction, Request, Response
 from booktest_cassettes.store.git import GitStore
-from booktest_cassettes.store.pending import Change, Pending
+from booktest_cassettes.store.pending import Change, Pending, ResultChange
 from booktest_cassettes.workflow import approve
 
 USERS = "tests/test_api.py::test_users"
@@ -46,8 +46,8 @@ class Bench:
     def project(self) -> Project:
         return Project.open(self.root)
 
-    def stage(self, test_id: str, **blobs: bytes | None) -> Pending:
-        """What a session does with a passed test's recording; ``None`` for a kind that went away."""
+    def stage(self, test_id: str, *, result: str | None = "", **blobs: bytes | None) -> Pending:
+        """What a session does with a passed test's recording; ``None`` for a kind or result that is gone."""
         project = self.project()
         project.prepare_cache()
         changes: dict[Kind, Change] = {}
@@ -58,7 +58,8 @@ class Bench:
                 if data is not None and digest is not None:
                     project.staging.put(BlobKey(kind, digest), data)
                 changes[kind] = Change(project.manifest.get(test_id).get(kind), digest)
-            pending = Pending(test_id, changes)
+            base = project.results.read(test_id)
+            pending = Pending(test_id, changes, None if result == "" else ResultChange(base, result))
             project.pending.save(pending)
         return pending
 
@@ -66,9 +67,9 @@ class Bench:
         project = self.project()
         return approve.execute(project, approve.plan(project, patterns)).paths
 
-    def approved(self, test_id: str, **blobs: bytes | None) -> None:
+    def approved(self, test_id: str, *, result: str | None = "", **blobs: bytes | None) -> None:
         """Stage and approve in one go."""
-        self.stage(test_id, **blobs)
+        self.stage(test_id, result=result, **blobs)
         self.approve(test_id)
 
     def reject(self, *patterns: str) -> list[str]:
@@ -97,6 +98,11 @@ class Bench:
 
     def payload(self, test_id: str, kind: str = "http") -> Path:
         return GitStore(self.project().config.snapshots_dir, lambda _: ()).path(test_id, Kind(kind))
+
+    def result(self, test_id: str) -> str | None:
+        """A test's approved result, as a colleague's checkout has it."""
+        path = self.root / "books" / Path(*test_id.replace("::", "/").split("/")) / "result.md"
+        return path.read_text(encoding="utf-8") if path.exists() else None
 
     def pending(self) -> list[str]:
         return [pending.test_id for pending in self.project().pending]

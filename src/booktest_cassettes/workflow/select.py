@@ -7,8 +7,10 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from ..errors import UsageError
+from ..store.pending import Pending
 
 _T = TypeVar("_T")
+_P = TypeVar("_P", bound=Pending)
 
 
 def matches(pattern: str, test_id: str) -> bool:
@@ -50,6 +52,22 @@ def select(items: Iterable[_T], patterns: Sequence[str], id_of: Callable[[_T], s
             )
         chosen.update(meant)
     return [item for number, item in enumerate(found) if number in chosen or not patterns]
+
+
+def waiting_of(records: Iterable[_P], approved: Iterable[str], patterns: Sequence[str]) -> list[_P]:
+    """Those pending records whose test a pattern means; one that means approved tests only is no typo.
+
+    Raises
+    ------
+    UsageError
+        When a pattern means neither.
+    """
+    found = list(records)
+    if not patterns:
+        return found
+    known = dict.fromkeys([*(record.test_id for record in found), *approved])
+    chosen = set(select(known, patterns, str))
+    return [record for record in found if record.test_id in chosen]
 
 
 def _meant(pattern: str, ids: Sequence[str]) -> list[int]:

@@ -162,9 +162,9 @@ class _Batch:
             self.blocked -= 1
 
 
-async def limited(work: Awaitable[_R]) -> _R:
-    """What ``work`` gives, or TimeoutError after OPERATION_LIMIT."""
-    async with asyncio.timeout(OPERATION_LIMIT):
+async def limited(work: Awaitable[_R], limit: float | None = None) -> _R:
+    """What ``work`` gives, or TimeoutError after ``limit`` seconds (``None``: OPERATION_LIMIT)."""
+    async with asyncio.timeout(OPERATION_LIMIT if limit is None else limit):
         return await work
 
 

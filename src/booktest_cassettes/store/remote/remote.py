@@ -33,12 +33,16 @@ class Remote:
         Our directory on it.
     jobs:
         Operations at once; ``None``: as the remote's configuration says, else what suits it.
+    limit:
+        Seconds that one operation may take; ``None``: what any transfer may.
     """
 
-    def __init__(self, place: Place, prefix: str, jobs: int | None = None) -> None:
+    def __init__(
+        self, place: Place, prefix: str, jobs: int | None = None, *, limit: float | None = None
+    ) -> None:
         self.place = place
         self.prefix = prefix
-        self._jobs = jobs
+        self._jobs, self._limit = jobs, limit
         self.media: dict[int, Medium] = {}  # by process: a forked one has its parent's without the threads
 
     @property
@@ -73,7 +77,7 @@ class Remote:
 
         async def explained(item: _T) -> _R:
             try:
-                outcome = await engine.limited(work(medium, item))
+                outcome = await engine.limited(work(medium, item), self._limit)
             except Exception as error:
                 raise self._explained(error, medium) from error
             take(outcome)
@@ -115,8 +119,9 @@ class Remote:
         if isinstance(error, RemoteError):
             return RemoteError(f"{self.place}: {error.message}", hint=error.hint)
         if isinstance(error, TimeoutError) and not error.args:
-            limit = f"{engine.OPERATION_LIMIT:g} seconds"
-            return RemoteError(f"{self.place}: no answer within {limit}", hint="check the connection")
+            limit = engine.OPERATION_LIMIT if self._limit is None else self._limit
+            what = f"{self.place}: no answer within {limit:g} seconds"
+            return RemoteError(what, hint="check the connection")
         trouble = medium.explain(error)
         if trouble is not None:
             hint = trouble.hint.replace("NAME", quote(self.place.name))
