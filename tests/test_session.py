@@ -349,3 +349,12 @@ def test_a_refusal_names_what_leaves_nothing_unplayed(lab):
             lab.ask(session, path, "live")
         assert f"booktest-cassettes run -s -- {ID}" in added.value.hint
         assert added.value.hint.endswith(f"\n  then: booktest-cassettes review {ID}")
+
+
+def test_a_declared_secret_in_a_test_id_is_refused_before_anything_is_recorded_under_it(lab):
+    project = Project.open(lab.root, {"record_mode": "once"})
+    settings = resolve(project.config, Options(secrets=["s3cret-value-1"]))
+    with pytest.raises(UsageError, match="declared secret in this test's id") as caught:
+        Session(project, f"{ID}[s3cret-value-1]", settings)
+    assert "s3cret-value-1" not in str(caught.value)
+    assert "pytest.param" in caught.value.hint

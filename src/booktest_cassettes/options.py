@@ -117,6 +117,21 @@ class Settings:
     exact_chunks: bool
     stages_drift: bool = False
 
+    def check_id(self, test_id: str) -> None:
+        """Refuse to record under an id with a declared secret: manifest, file names, reports would hold it.
+
+        Raises
+        ------
+        UsageError
+            That does not hold it.
+        """
+        clean = self.cleaner.redactor.text(test_id)
+        if clean != test_id:
+            raise UsageError(
+                f"{clean}: there is a declared secret in this test's id, which Git would hold",
+                hint="give the parametrised value an id: pytest.param(..., id='...')",
+            )
+
     def leaves_alone(self, url: str) -> bool:
         """Whether a request to this URL is none of the cassette's business."""
         if not self.hosts:
@@ -167,6 +182,11 @@ def _rules(config: Config, options: Options, env: tuple[str, ...]) -> Rules:
         secrets=(*options.secrets, *values),
         patterns=config.redact_patterns,
     )
+
+
+def redactor(config: Config) -> Redactor:
+    """What the configuration takes out, whatever a test adds to it."""
+    return Redactor(_rules(config, Options(), ()))
 
 
 def record_mode(config: Config, options: Options = Options()) -> RecordMode:

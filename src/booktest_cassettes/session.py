@@ -77,6 +77,8 @@ class Session:
         self.strict = not self.records and not verifies
         #: Whether what is approved is expected to be asked for.
         self.expects = self.strict or verifies
+        if self.records:
+            settings.check_id(test_id)
         #: Whether the test's own code came to its end.
         self.returned = False
         #: Whether drift was staged.

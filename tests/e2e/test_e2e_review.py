@@ -523,6 +523,7 @@ def test_ci_and_isolation_refuse_to_review_or_update_before_anything_is_run(
     assert done.code == 2, done.text
     assert "this is CI" in done.text
     assert workspace.cli("run", option, "--isolate").code == 2
+    assert workspace.cli("run", "-r", "-u").code == 2
     assert not (workspace.root / "ran").exists()
 
 

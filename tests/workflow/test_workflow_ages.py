@@ -143,6 +143,14 @@ def test_a_commit_of_tomorrow_is_no_time_old(history):
     assert [age.age for age in ages.read(history.bench.project(), NOW)] == [timedelta()]
 
 
+def test_a_commit_of_a_year_that_no_calendar_has_is_no_crash(history, monkeypatch):
+    history.bench.approved(USERS, http=http("1"))
+    history.bench.git("add", "--all")
+    monkeypatch.setenv("GIT_COMMITTER_DATE", "@99999999999999 +0000")
+    history.bench.git("commit", "--quiet", "--message=work")
+    assert history.ages() == []
+
+
 # --- clones that were cut off
 
 

@@ -19,6 +19,8 @@ from booktest_cassettes.workflow import diff, diff_json, diff_markdown, reviewed
 from booktest_cassettes.workflow.describe import describe, headline, width
 from booktest_cassettes.workflow.diff import TestDiff
 from booktest_cassettes.workflow.lines import Line
+from booktest_cassettes.workflow.report.collect import collect
+from booktest_cassettes.workflow.report.data import plain
 
 JSON = {"Content-Type": "application/json"}
 ADA, GRACE = http('{"name": "Ada"}', **JSON), http('{"name": "Grace"}', **JSON)
@@ -55,6 +57,17 @@ def test_what_waits_is_compared_with_what_is_approved(repo):
     assert item.differences == (Difference("response body $.name", '"Ada"', '"Grace"'),)
     assert new.comparisons[0].old is None
     assert headline(new) == "http: new"
+
+
+def test_what_was_declared_secret_since_it_was_approved_is_shown_on_neither_side(repo):
+    repo.approved(LOGIN, http=http('{"k": "cust-4711"}', **JSON))
+    settings = '[storage]\nmode = "git"\n[redact]\npatterns = ["cust-[0-9]+"]\n'
+    (repo.root / "booktest.toml").write_text(settings)
+    repo.stage(LOGIN, http=http('{"k": "REDACTED"}', **JSON))
+    found = only(list(diff.pending(repo.project())))
+    (difference,) = found.comparisons[0].items[0].differences
+    assert difference == Difference("response body $.k (a declared secret)", '"REDACTED"', '"REDACTED"')
+    assert "4711" not in text(found, full=True) + json.dumps(plain(collect(repo.project())))
 
 
 def test_a_kind_that_went_away_is_told(repo):
@@ -278,7 +291,7 @@ def test_values_of_many_lines_are_cut_unless_all_is_asked_for():
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [("a", "a\n"), ("x\na", "x\na\n"), ("\x1b", "\\x1b"), ("\xe9", "e\u0301"), ("K", "\u212a")],
+    [("a", "a\n"), ("a", "a "), ("x\na", "x\na\n"), ("\x1b", "\\x1b"), ("\xe9", "e\u0301"), ("K", "\u212a")],
 )
 def test_values_that_look_alike_are_shown_so_that_one_sees_how_they_differ(old, new):
     *_, minus, plus = text(changed(Difference("response body", old, new))).splitlines()

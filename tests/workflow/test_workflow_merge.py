@@ -583,20 +583,38 @@ def test_on_a_remote_both_sides_are_fetched_to_be_looked_at(tmp_path):
     assert not bench.payload(USERS).exists()
 
 
-def test_with_pointers_the_chosen_sides_pointer_is_put_in_place(tmp_path, monkeypatch):
+@pytest.fixture
+def pointed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fork:
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     share = tmp_path / "share"
     share.mkdir()
     fork = Fork(tmp_path / "project", '[storage]\nmode = "dvc-pointers"\n')
     init_dvc(fork.root, share)
-    fork.begin()
+    return fork.begin()
+
+
+def test_a_pointer_that_git_took_for_a_renamed_one_is_put_right(pointed):
+    """One side records a test anew, the other one renames it."""
+    pointed.fork(
+        {USERS: {"http": ONE}}, {USERS: {"http": TWO}}, {USERS: {"http": None}, ORDERS: {"http": ONE}}
+    )
+    assert pointed.try_git("merge", "theirs") == 1
+    pointer = pointed.payload(ORDERS).with_name("http.json.dvc")
+    assert Digest.of(TWO).hex in pointer.read_text()
+    assert conflicts.resolve(pointed.project(), {(USERS, HTTP): "theirs"}) is None
+    assert Digest.of(ONE).hex in pointer.read_text()
+
+
+def test_with_pointers_the_chosen_sides_pointer_is_put_in_place(pointed):
+    fork = pointed
     fork.fork({USERS: {"http": ONE}}, {USERS: {"http": TWO}}, {USERS: {"http": THREE}})
     assert fork.try_git("merge", "theirs") == 1
-    fork.payload(USERS).unlink()
+    assert fork.payload(USERS).read_bytes() == TWO
     assert fork.conflicts() == {(USERS, "http"): (ONE, TWO, THREE)}
     assert conflicts.resolve(fork.project(), {(USERS, HTTP): "theirs"}) is None
     pointer = fork.payload(USERS).with_name("http.json.dvc")
     assert Digest.of(THREE).hex in pointer.read_text()
+    assert not fork.payload(USERS).exists()  # no other bytes than the pointer's
     sync.pull(fork.project())
     assert fork.payload(USERS).read_bytes() == THREE
     subprocess.run(

@@ -180,7 +180,10 @@ def page(lines: Iterable[Line], keyboard: Keyboard) -> None:
         print_lines(first)
         return
     with keyboard.released():
-        click.echo_via_pager(_text([*first, rest], folded))
+        try:
+            click.echo_via_pager(_text([*first, rest], folded))
+        except ValueError as error:  # a quote without its other half
+            click.echo(f"PAGER is no command: {error}")
 
 
 def _text(first: Iterable[Line], more: Iterator[Line]) -> Iterator[str]:

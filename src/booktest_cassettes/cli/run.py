@@ -27,12 +27,11 @@ _ENDED = (0, 1)
 @click.option("-s", "mode", flag_value="new_episodes", help="Record what is missing (new_episodes).")
 @click.option("-S", "mode", flag_value="rewrite", help="Record everything anew (rewrite).")
 @click.option("--storage-mode", "storage", help="As the option of the same name before the command.")
-@click.option("-r", "--review", "afterwards", flag_value="review", help="Then review what this run staged.")
+@click.option("-r", "--review", is_flag=True, help="Then review what this run staged.")
 @click.option(
     "-u",
     "--update",
-    "afterwards",
-    flag_value="update",
+    is_flag=True,
     help="Then approve what this run staged: what passed.",
 )
 @click.option("--stage", is_flag=True, help="With --record verify: stage what drifted, for review.")
@@ -48,7 +47,8 @@ def run(
     context: click.Context,
     mode: str | None,
     storage: str | None,
-    afterwards: str | None,
+    review: bool,
+    update: bool,
     stage: bool,
     isolated: bool,
     pytest_args: tuple[str, ...],
@@ -59,6 +59,9 @@ def run(
 
     booktest-cassettes run -S -- tests/test_api.py -k users
     """
+    if review and update:
+        raise UsageError("--update approves what --review is to look at", hint="leave one out")
+    afterwards = "review" if review else "update" if update else None
     _check(mode, afterwards, stage=stage, isolated=isolated)
     if isolated:
         mode = _replaying(mode, pytest_args)

@@ -106,6 +106,9 @@ def _same(old: Any, new: Any) -> bool:
 
 
 def _in_lists(old: list[Any], new: list[Any], place: _Place) -> Iterator[tuple[_Place, Any, Any]]:
+    if len(old) == len(new) == 1:  # not spelled out on every level of a deep nest
+        yield from _differences(old[0], new[0], place.index(0))
+        return
     mine, theirs = [_spelled(item) for item in old], [_spelled(item) for item in new]
     if len(mine) == len(theirs) and mine != theirs and Counter(mine) == Counter(theirs):
         yield place, old, new  # the same items in another order

@@ -83,6 +83,11 @@ class Redactor:
         self.url = lru_cache(maxsize=4096)(self._url)
         self._short_header = lru_cache(maxsize=4096)(self._header)
 
+    @property
+    def declares(self) -> bool:
+        """Whether there are declared secrets or patterns."""
+        return bool(self._declared)
+
     def is_secret_name(self, name: str) -> bool:
         """Whether the value of a field (of JSON, a form, an object) with this name is a secret."""
         return plain_name(name) in self._fields

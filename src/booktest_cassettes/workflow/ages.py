@@ -21,6 +21,7 @@ from . import git
 _UNITS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1), "y": timedelta(days=365)}
 _HEADER = re.compile(r"([0-9a-f]{40,64}) \d+ \d+(?: \d+)?$")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_LATEST = 253_402_300_799  # the last second of the year 9999, and of Python's dates
 _UNCOMMITTED = re.compile(r"0+$")
 #: Without a person's list of commits to look past (``blame.ignoreRevsFile``).
 _PLAIN = ("--porcelain", "--no-textconv", "--ignore-revs-file=")
@@ -140,7 +141,7 @@ def _age(
 ) -> Age:
     if not line.commit:
         return Age(test_id, kind, digest, None, timedelta(), "")
-    since = datetime.fromtimestamp(line.time, UTC)
+    since = datetime.fromtimestamp(min(line.time, _LATEST), UTC)  # Git takes any number for a date
     age = max(now - since, timedelta())  # whoever committed may have had another clock
     return Age(test_id, kind, digest, since, age, line.commit, line.commit in shallow)
 

@@ -213,14 +213,19 @@ def _place(project: Project, choices: Mapping[Row, Side], after: Manifest) -> No
 
 
 def _touched(project: Project) -> set[Path]:
-    """Payloads that the merge has changed. Git takes a similar file for a renamed one, and merges into it."""
+    """Payloads that the merge has changed, or their pointers.
+
+    Git takes a similar file for a renamed one, and merges into it.
+    """
     where = project.config.snapshots_dir
-    if project.storage.mode != "git" or not where.is_dir():
+    end = {"git": ".json", "dvc-pointers": ".json.dvc"}.get(project.storage.mode)
+    if end is None or not where.is_dir():
         return set()
     touched: set[Path] = set()
     for revision in ("HEAD", "HEAD^1") if git.ask(where, "rev-parse", "HEAD^2") else ("HEAD",):
         listed = git.ask(
             where, "diff", "--name-only", "--relative", "--no-renames", "-z", revision, "--", "."
         )
-        touched.update(where / name for name in (listed or "").split("\0") if name.endswith(".json"))
+        names = (name for name in (listed or "").split("\0") if name.endswith(end))
+        touched.update(where / name.removesuffix(".dvc") for name in names)
     return touched

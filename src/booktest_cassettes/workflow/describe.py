@@ -233,8 +233,8 @@ _NOUNS = {"env": "variable", "func": "call"}
 
 
 def looks_alike(old: str, new: str) -> bool:
-    """Whether nobody sees a difference: a line end at the end, an accent that is a character of its own."""
-    if old.removesuffix("\n") == new.removesuffix("\n"):
+    """Whether nobody sees a difference: a space or line end at the end, an accent that is a character."""
+    if old.rstrip() == new.rstrip():
         return True
     return max(len(old), len(new)) <= _LEGIBLE and _looks(old) == _looks(new)
 

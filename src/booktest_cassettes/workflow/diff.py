@@ -15,7 +15,7 @@ from ..recording.comparison import Comparison, Difference, compare
 from ..recording.scan import Finding, scan
 from ..results import differences
 from ..store.pending import Change, Pending
-from . import history, parts, results, staging
+from . import cleaning, history, parts, results, staging
 from .finding import Finder, Wanted
 from .select import select, waiting_of
 from .transfer import Progress, quiet
@@ -113,7 +113,7 @@ def _of_record(project: Project, finder: Finder, record: Pending) -> TestDiff:
             except CassetteError as error:
                 blobs[key] = error
     result = None if record.result is None else (record.result.base, record.result.staged)
-    return _diff(record.test_id, changes, blobs, result)
+    return _diff(record.test_id, changes, blobs, result, finder.clean)
 
 
 def between(
@@ -172,7 +172,7 @@ def each_between(
             found[one.test_id][one.key] = data
         for test_id in chunk:
             result = _results(project, test_id, commits) if test_id in renewed else None
-            yield _diff(test_id, changes[test_id], found.pop(test_id), result)
+            yield _diff(test_id, changes[test_id], found.pop(test_id), result, finder.clean)
 
 
 def _changed_results(project: Project, commits: tuple[str, str | None]) -> list[str]:
@@ -218,6 +218,7 @@ def _diff(
     changes: Mapping[Kind, Change],
     blobs: Mapping[BlobKey, bytes | CassetteError],
     result: tuple[str | None, str | None] | None,
+    clean: cleaning.Clean | None,
 ) -> TestDiff:
     comparisons: list[Comparison] = []
     problems: list[CassetteError] = []
@@ -237,6 +238,9 @@ def _diff(
     if result is not None:
         told = differences(*result)
         in_result = tuple(scan((result[1] or "").encode("utf-8", "replace")))
+    if clean is not None:
+        comparisons = [cleaning.comparison(found, clean) for found in comparisons]
+        told = cleaning.differences(told, clean)
     return TestDiff(test_id, tuple(comparisons), told, tuple(secrets), tuple(problems), in_result)
 
 

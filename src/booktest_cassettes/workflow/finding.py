@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from ..digest import BlobKey
 from ..errors import BlobCorrupt, BlobMissing, CassetteError
 from ..files import read_bytes
+from ..options import redactor
 from ..project import Project
 from ..store.base import BlobStore, is_intact, unpack_verified
 from . import history
+from .cleaning import Clean
 from .transfer import Progress, quiet
 
 _CHUNK = 64  # files that Git is asked for at once: all of them are in memory then
@@ -41,6 +44,12 @@ class Finder:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._refused: dict[BlobKey, CassetteError] = {}
+
+    @cached_property
+    def clean(self) -> Clean | None:
+        """What takes declared secrets out of a text; ``None`` where none is declared."""
+        found = redactor(self.project.config)
+        return found.text if found.declares else None
 
     def fetch(self, wanted: Iterable[Wanted], progress: Progress = quiet) -> None:
         """Bring what is not on this machine into keep, all at once.

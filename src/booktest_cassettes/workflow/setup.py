@@ -277,7 +277,7 @@ def _overruled(name: str, line: str) -> Step:
 def _payload_attributes(config: Config) -> Step | None:
     """Payloads are never merged line by line; a directory for them has said so since its first approval."""
     store = GitStore(config.snapshots_dir, lambda _: ())
-    if config.storage_mode == "dvc" or not config.snapshots_dir.is_dir():
+    if config.storage_mode in ("dvc", "dvc-pointers") or not config.snapshots_dir.is_dir():
         return None
     name = f"{_from(config.root, store.attributes)}"
     probe = git.ask(store.root, "check-attr", "-z", "merge", "--", "t.py/t/_snapshots/http.json") or ""

@@ -84,6 +84,10 @@ def place(project: Project, test_id: str, kind: Kind, digest: Digest | None) -> 
     if project.storage.mode == "dvc-pointers" and (pointer := _pointer(project, path, digest)) is not None:
         if read_bytes(pointer_of(path)) != pointer:
             atomic_write(pointer_of(path), pointer)
+        if not is_intact(
+            key, read_bytes(path)
+        ):  # DVC's cache has what is there; `pull` brings the chosen one
+            store.remove(test_id, kind)
         return [pointer_of(path)]
     look = _in_git if project.storage.mode == "dvc" else _here
     data = look(project, test_id, key)

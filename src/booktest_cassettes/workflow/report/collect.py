@@ -9,6 +9,7 @@ from shlex import quote
 
 from ...digest import BlobKey, Kind
 from ...errors import CassetteError, RemoteError
+from ...options import redactor
 from ...project import Project
 from ...store.pending import Change as Staged
 from ...store.pending import Pending
@@ -95,6 +96,8 @@ class _Collector:
         self.run = run
         self.base = base
         self.contents: dict[str, Content] = {}
+        found = redactor(project.config)
+        self.redactor = found if found.declares else None
         told = (project.storage.notice, *sorted(run.notices if run else ()))
         self.notes = list(dict.fromkeys(filter(None, told)))
         self.lost: dict[tuple[str, BlobKey], CassetteError] = {}
@@ -177,7 +180,7 @@ class _Collector:
 
     def _look_into(self, key: BlobKey, data: bytes) -> None:
         if key.digest not in self.contents:
-            self.contents[key.digest] = content_of(key.kind, data)
+            self.contents[key.digest] = content_of(key.kind, data, self.redactor)
 
     def _where(self, test_id: str, key: BlobKey) -> str:
         if (test_id, key) in self.lost:

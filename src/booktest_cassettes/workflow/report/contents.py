@@ -7,6 +7,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...digest import Digest, Kind
@@ -15,6 +17,7 @@ from ...recording.bodies import Body as RecordedBody
 from ...recording.bodies import is_json, media_type, pieces
 from ...recording.declared import REDACTED
 from ...recording.model import Failure, Headers, Interaction, Response, header
+from ...recording.redaction import Redactor
 from ..show import inert
 from .data import Body, Call, Content, Exchange, Message, Redaction
 
@@ -27,8 +30,8 @@ _JSON_FIELD = re.compile(rf'"([^"\\]{{1,80}})"\s*:\s*"[^"\n]{{0,200}}{REDACTED}'
 _FORM_FIELD = re.compile(rf"(?:^|[&?;])([^=&?#;\s]{{1,80}})={REDACTED}")
 
 
-def content_of(kind: Kind, data: bytes) -> Content:
-    """What a blob holds.
+def content_of(kind: Kind, data: bytes, redactor: Redactor | None = None) -> Content:
+    """What a blob holds, without what ``redactor`` takes out: what was declared secret since.
 
     Raises
     ------
@@ -39,14 +42,21 @@ def content_of(kind: Kind, data: bytes) -> Content:
         values = codec.load_env(data, name="snapshot")
         secret = Counter(f"variable {inert(name)}" for name, value in values.items() if value == REDACTED)
         variables = tuple(
-            (_short(name), None if value is None else _short(value)) for name, value in values.items()
+            (_short(name), None if value is None else _short(redactor.text(value) if redactor else value))
+            for name, value in values.items()
         )
         return Content(len(data), env=variables, redactions=_counted(secret))
     if kind is Kind.FUNC:
-        calls = tuple(_call(call) for call in codec.load_document(data, name="snapshot")["calls"])
+        recorded = codec.load_document(data, name="snapshot")["calls"]
+        clean: Any = redactor.encoded(recorded) if redactor else recorded
+        calls = tuple(map(_call, clean))
         found = Counter({"function value": data.count(_MARK)} if _MARK in data else {})
         return Content(len(data), calls=calls, redactions=_counted(found))
     items = codec.load_interactions(data, name="snapshot")
+    if redactor:
+        items = [
+            redactor.interaction(replace(item, request=redactor.request(item.request))) for item in items
+        ]
     found = Counter(place for item in items for place in _redacted(item)) if _MARK in data else Counter()
     return Content(len(data), tuple(_exchange(item) for item in items), redactions=_counted(found))
 
