@@ -76,12 +76,23 @@ def check_whole_way(root: Path, client: str, shape: str, megabytes: int, times: 
         assert {name: seen[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("shape", ["binary", "text"])
-@pytest.mark.parametrize("client", CLIENTS)
+#: One of each seam and each shape; all of them take minutes.
+EVERY_DAY = {("requests", "text"), ("httpx", "binary"), ("aiohttp", "binary"), ("http.client", "text")}
+
+
+@pytest.mark.parametrize(
+    ("client", "shape"),
+    [
+        pytest.param(client, shape, marks=[] if (client, shape) in EVERY_DAY else [pytest.mark.nightly])
+        for client in CLIENTS
+        for shape in ("binary", "text")
+    ],
+)
 def test_a_big_body_takes_less_than_three_times_its_size(tmp_path, client, shape):
     check_whole_way(tmp_path, client, shape, MEGABYTES)
 
 
+@pytest.mark.nightly
 def test_text_with_an_emoji_takes_less_than_five_times_its_size(tmp_path):
     """Redaction and the search for secrets read a text as one str: here four bytes for each character."""
     check_whole_way(tmp_path, "httpx", "emoji", MEGABYTES, times=5)
