@@ -7,6 +7,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from .recording import legacy
 from .recording.calls import Call, Outcome, call_key
 from .recording.values import JSON
 
@@ -39,14 +40,43 @@ class CallBook:
         self._concurrent = False
         self._places: list[Place] = []
         self._waiting: dict[str, deque[Call]] = defaultdict(deque)
+        # booktest keeps equal calls once, however often they were made.
+        self._legacy: dict[str, Call] = {}
+        self._legacy_played: set[str] = set()
         for call in loaded:
-            self._waiting[call_key(call.function, call.arguments)].append(call)
+            key = call_key(call.function, call.arguments)
+            if call.function.startswith(f"{legacy.NO_MODULE}:"):
+                self._legacy[key] = call
+            else:
+                self._waiting[key].append(call)
 
     def play(self, key: str) -> Call | None:
         """The next unplayed call with this key (see :func:`recording.calls.call_key`)."""
         with self._lock:
             waiting = self._waiting.get(key)
             return waiting.popleft() if waiting else None
+
+    @property
+    def has_legacy(self) -> bool:
+        """Whether there are calls that :meth:`play_legacy` may answer with."""
+        return bool(self._legacy)
+
+    def play_legacy(self, qualname: str, arguments: JSON) -> Call | None:
+        """The call of a function that booktest recorded, as often as it is asked for.
+
+        Parameters
+        ----------
+        qualname:
+            The function's name without its module.
+        arguments:
+            See :func:`recording.legacy.passed`.
+        """
+        key = call_key(legacy.function_name(qualname), arguments)
+        with self._lock:
+            found = self._legacy.get(key)
+            if found is not None:
+                self._legacy_played.add(key)
+            return found
 
     @contextmanager
     def recording(self, function: str, arguments: JSON) -> Iterator[Place]:
@@ -82,8 +112,9 @@ class CallBook:
     def has_unplayed(self) -> bool:
         """Whether approved calls are left that nothing made."""
         with self._lock:
-            return any(self._waiting.values())
+            return any(self._waiting.values()) or len(self._legacy_played) < len(self._legacy)
 
     def known_arguments(self, function: str) -> list[str]:
         """Keys of the approved calls of a function, for messages."""
-        return [call_key(call.function, call.arguments) for call in self.loaded if call.function == function]
+        names = (function, legacy.function_name(function.partition(":")[2]))
+        return [call_key(call.function, call.arguments) for call in self.loaded if call.function in names]

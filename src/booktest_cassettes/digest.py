@@ -79,3 +79,13 @@ class BlobKey:
 def short_hash(text: str, length: int = 10) -> str:
     """A short stable suffix that keeps two shortened names apart; not a content address."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def sha1_hex(data: bytes) -> str:
+    """40 hex digits that booktest names a request by; nothing here is addressed by them."""
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
+def md5_hex(text: str) -> str:
+    """32 hex digits that pytest-recording shortens the names of cassettes by; addresses nothing of ours."""
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

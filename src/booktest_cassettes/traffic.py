@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .digest import Kind
+from .recording import legacy
 from .recording.matching import Matcher
 from .recording.model import Failure, Interaction, Request, Response
 from .recording.normalisation import Normaliser
 from .recording.redaction import Redactor
+
+if TYPE_CHECKING:
+    from .compat.hooks import Hooks
 
 _NOTHING: deque[int] = deque()
 
@@ -23,14 +27,46 @@ class Cleaner:
 
     normaliser: Normaliser
     redactor: Redactor
+    hooks: Hooks | None = None
 
-    def request(self, request: Request) -> Request:
-        """Volatile and secret parts out of a request."""
+    def request(self, request: Request, empty: bytes | None = None) -> Request:
+        """Volatile and secret parts out of a request; ``empty``: a hook's idea of no body."""
+        found = self.hooks.request(request, empty) if self.hooks else request
+        clean = self.redactor.request(self.normaliser.request(found or request))
+        return clean if found else LeftOut(clean.method, clean.url, clean.headers, clean.body)
+
+    def interaction(self, item: Interaction) -> Interaction | None:
+        """Volatile and secret parts out of an outcome; its request is clean already. ``None``: left out."""
+        if self.hooks and isinstance(item.outcome, Response):
+            response = self.hooks.response(item.outcome)
+            if response is None:
+                return None
+            item = Interaction(item.request, response)
+        return self.redactor.interaction(self.normaliser.interaction(item))
+
+    def saved(self, items: list[Interaction]) -> list[Interaction]:
+        """What goes into the blob; the user's hooks have no last word about secrets."""
+        if not self.hooks or not self.hooks.saving:
+            return items
+        kept = (found for item in items if (found := self.hooks.saved(item)))
+        cleaned = (Interaction(self._plain(item.request), item.outcome) for item in kept)
+        return [self.redactor.interaction(self.normaliser.interaction(item)) for item in cleaned]
+
+    def loaded(self, items: Sequence[Interaction]) -> Sequence[Interaction]:
+        """What comes out of the blob."""
+        if not self.hooks:
+            return items
+        kept = (found for item in items if (found := self.hooks.loaded(item)))
+        return [Interaction(self._plain(item.request), item.outcome) for item in kept]
+
+    def _plain(self, request: Request) -> Request:
         return self.redactor.request(self.normaliser.request(request))
 
-    def interaction(self, item: Interaction) -> Interaction:
-        """Volatile and secret parts out of an outcome; its request is clean already."""
-        return self.redactor.interaction(self.normaliser.interaction(item))
+
+class LeftOut(Request):
+    """A request that a hook of the user's leaves out of the recording; never written down."""
+
+    __slots__ = ()
 
 
 class Slot:
@@ -72,6 +108,10 @@ class Traffic:
         The approved interactions.
     replays:
         Whether requests may be answered from ``loaded``.
+    repeats:
+        As vcrpy's ``allow_playback_repeats``: the first that matches answers, as often as it is asked for.
+    drops_unused:
+        A recording does not keep what was not played.
     """
 
     def __init__(
@@ -82,15 +122,23 @@ class Traffic:
         matcher: Matcher,
         cleaner: Cleaner,
         replays: bool,
+        repeats: bool = False,
+        drops_unused: bool = False,
     ) -> None:
         self.kind = kind
+        loaded = cleaner.loaded(loaded)
         self.loaded = loaded
         self.matcher = matcher
         self.cleaner = cleaner
         self.replays = replays
+        self.repeats = repeats
+        self.drops_unused = drops_unused
         self._lock = threading.Lock()
         self._waiting: dict[Hashable, deque[int]] | None = None
-        self._played: set[int] = set()
+        # By booktest's hash, until a request with that hash is made; then by that request.
+        self._hashed = _by_hash(loaded)
+        self._known: dict[Request, list[int]] = defaultdict(list)
+        self._played: Counter[int] = Counter()
         self._slots: list[Slot] = []
         self._thread = threading.get_ident()
         self._open: Counter[Request] = Counter()
@@ -100,25 +148,37 @@ class Traffic:
 
     def clean(self, request: Request) -> Request:
         """The request as it is matched and written down."""
-        return self.cleaner.request(request)
+        clean = self.cleaner.request(request, b"" if self.kind is Kind.HTTPX else None)
+        if self._hashed:
+            self._identify(request, clean)
+        return clean
 
     def play(self, request: Request) -> Interaction | None:
         """The next unplayed interaction for a clean request, marked as played; ``None`` if there is none."""
-        if not self.replays:
+        if not self.replays or isinstance(request, LeftOut):
             return None
         key = self.matcher.key(request)
         with self._lock:
             waiting = self._index().get(key, _NOTHING)
             for place, position in enumerate(waiting):
                 if self.matcher.agrees(request, self.loaded[position].request):
-                    del waiting[place]
-                    self._played.add(position)
+                    if not self.repeats:
+                        del waiting[place]
+                    self._played[position] += 1
+                    return self.loaded[position]
+            # A hash says all there is to match: no matcher narrows it down.
+            for position in self._known.get(request, ()) if self._known else ():
+                if position not in self._played or self.repeats:
+                    self._played[position] += 1
                     return self.loaded[position]
         return None
 
     def record(self, request: Request) -> Slot:
         """Take a place for a clean request that goes to the network now."""
         slot = Slot(self, request)
+        if isinstance(request, LeftOut):
+            slot.open = False  # nothing waits for it, and nothing keeps it
+            return slot
         # Any thread but the test's own counts as concurrent, even one request after the other: which
         # worker of a pool takes the next job is an accident.
         other_thread = threading.get_ident() != self._thread
@@ -152,10 +212,29 @@ class Traffic:
         """Approved requests that nothing asked for."""
         return [item.request for position, item in enumerate(self.loaded) if position not in self._played]
 
+    @property
+    def played(self) -> Mapping[int, int]:
+        """How often what is approved was played, by its place."""
+        with self._lock:
+            return dict(self._played)
+
+    def recorded(self) -> list[Interaction]:
+        """What was recorded so far, as far as its exchanges are over."""
+        with self._lock:
+            done = [Interaction(slot.request, slot.outcome) for slot in self._slots if slot.outcome]
+        return [item for one in done if (item := self.cleaner.interaction(one))]
+
+    def rewind(self) -> None:
+        """Forget what was played."""
+        with self._lock:
+            self._played.clear()
+            self._waiting = None
+
     def times_recorded(self, request: Request) -> int:
         """How many approved interactions match a clean request, played or not."""
         key = self.matcher.key(request)
-        return sum(self.matcher.key(item.request) == key for item in self.loaded)
+        by_key = sum(self.matcher.key(item.request) == key for item in self.loaded)
+        return by_key + len(self._known.get(request, ()))
 
     def hand_over(self, *, keep_loaded: bool, replace_matching: bool) -> list[Interaction]:
         """What a recording amounts to. A second call raises: what was recorded is gone from here.
@@ -170,20 +249,39 @@ class Traffic:
         self._handed_over = True
         slots, self._slots = self._slots, []
         done = [(slot.wave, item) for slot in slots if (item := _finished(slot))]
+        requests = [item.request for _, item in done] if self._known else []
         slots.clear()
         fresh = self._ordered(done)
         if not keep_loaded:
-            return fresh
+            return self.cleaner.saved(fresh)
         again = {self.matcher.key(item.request) for item in fresh} if replace_matching else set()
-        kept = [item for item in self.loaded if self.matcher.key(item.request) not in again]
-        return kept + fresh
+        for request in requests if replace_matching else ():
+            again |= {self.matcher.key(self.loaded[at].request) for at in self._known.get(request, ())}
+        kept = [
+            item
+            for position, item in enumerate(self.loaded)
+            if self.matcher.key(item.request) not in again
+            and not (self.drops_unused and position not in self._played)
+        ]
+        return self.cleaner.saved(kept + fresh)
 
     def _ordered(self, done: list[tuple[int, Interaction]]) -> list[Interaction]:
         """Clean interactions in an order that is no accident."""
-        made = [(wave, self.cleaner.interaction(item)) for wave, item in done]
+        clean = ((wave, self.cleaner.interaction(item)) for wave, item in done)
+        made = [(wave, item) for wave, item in clean if item is not None]
         if self._concurrent:
             made.sort(key=_rank)
         return [item for _, item in made]
+
+    def _identify(self, request: Request, clean: Request) -> None:
+        """Find what is known by the hash of a request, and remember it by the clean one."""
+        with self._lock:
+            for names in legacy.names(request):
+                for name in names:
+                    found = self._hashed.pop(name, None)
+                    if found is None:
+                        break
+                    self._known[clean] += found
 
     def _index(self) -> dict[Hashable, deque[int]]:
         if self._waiting is None:
@@ -210,7 +308,7 @@ class LiveTraffic(Traffic):
 
     def play(self, request: Request) -> None:
         """Mark what is approved of a request that goes out now; raises what ``admit`` raises."""
-        if super().play(request) is None:
+        if super().play(request) is None and not isinstance(request, LeftOut):
             self._admit(request)
 
     @property
@@ -245,6 +343,28 @@ class LiveTraffic(Traffic):
         return self._ordered(
             [(slot.wave, Interaction(slot.request, slot.outcome)) for slot in slots if slot.outcome]
         )
+
+
+def shared(traffic: Mapping[Kind, Traffic]) -> Mapping[Kind, Traffic]:
+    """The same for both kinds of HTTP where only ``http`` is recorded.
+
+    Recordings of other tools do not say which client made them, so they are of that kind.
+    """
+    http = traffic[Kind.HTTP]
+    return dict.fromkeys(traffic, http) if http.loaded and not traffic[Kind.HTTPX].loaded else traffic
+
+
+def distinct(traffic: Mapping[Kind, Traffic]) -> list[tuple[Kind, Traffic]]:
+    """Each one once, with its own kind."""
+    return [(kind, one) for kind, one in traffic.items() if kind is one.kind]
+
+
+def _by_hash(loaded: Sequence[Interaction]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = defaultdict(list)
+    for position, item in enumerate(loaded):
+        if item.request.legacy_hash:
+            found[item.request.legacy_hash].append(position)
+    return found
 
 
 def _rank(made: tuple[int, Interaction]) -> tuple[object, ...]:

@@ -38,7 +38,8 @@ codings = st.builds(
     Coding, st.sampled_from(["gzip", "zlib", "deflate"]), st.integers(0, 9), st.integers(1, 9)
 )
 failures = st.builds(Failure, texts, texts)
-requests = st.builds(Request, texts, texts, headers, contents)
+hashes = st.just("") | st.text("0123456789abcdef", min_size=40, max_size=40)
+requests = st.builds(Request, texts, texts, headers, contents, hashes)
 responses = st.builds(
     Response,
     st.integers(),
@@ -317,6 +318,15 @@ WRONG = [
         "interactions.0.request.url": NO_TEXT,
         "interactions.0.request.headers": NO_HEADERS,
         "interactions.0.request.body": [*NO_CONTENT, {"text": "x", "coding": {"gzip": 6, "memory": 8}}],
+        "interactions.0.request.legacy_hash": [
+            "",
+            "ab" * 19,
+            "AB" * 20,
+            "ab" * 20 + "\n",
+            None,
+            1,
+            ["ab" * 20],
+        ],
         "interactions.0.response": NO_OBJECT,
         "interactions.0.response.status": ["200", 200.0, True, None, [200], "²"],
         "interactions.0.response.reason": NO_TEXT,

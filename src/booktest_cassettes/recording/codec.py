@@ -16,6 +16,7 @@ from ..errors import IntegrityError
 from . import canonical, cutting
 from .bodies import Body, Coding
 from .calls import Call, dump_calls, load_calls
+from .legacy import is_hash
 from .model import Failure, Headers, Interaction, Request, Response
 
 VERSION = 1
@@ -128,15 +129,22 @@ def _request_out(request: Request) -> dict[str, Any]:
         "url": request.url,
         "headers": [list(pair) for pair in request.headers],
         **_optional("body", _body_out(Body(request.body))),
+        **_optional("legacy_hash", request.legacy_hash),
     }
 
 
 def _request_in(data: Any, bodies: Mapping[str, bytes]) -> Request:
-    _check(data, {"method", "url", "headers"}, {"body"})
+    _check(data, _REQUEST, _REQUEST_MORE)
     body = _body_in(data["body"], bodies) if "body" in data else Body()
     if body.coding is not None:
         raise ValueError("a request body with a coding")
-    return Request(_text(data["method"]), _text(data["url"]), _headers_in(data["headers"]), body.content)
+    known_by = _sha1(data["legacy_hash"]) if "legacy_hash" in data else ""
+    method, url, headers = _text(data["method"]), _text(data["url"]), _headers_in(data["headers"])
+    return Request(method, url, headers, body.content, known_by)
+
+
+_REQUEST = frozenset({"method", "url", "headers"})
+_REQUEST_MORE = frozenset({"body", "legacy_hash"})
 
 
 def _response_out(response: Response) -> dict[str, Any]:
@@ -261,6 +269,12 @@ def _text(value: Any) -> str:
     if type(value) is not str:
         raise TypeError(f"expected text, found {type(value).__name__}")
     return value
+
+
+def _sha1(value: Any) -> str:
+    if not is_hash(text := _text(value)):
+        raise ValueError("a legacy_hash is 40 lower-case hex digits")
+    return text
 
 
 def _integer(value: Any) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from .bodies import media_type
-from .matching import Matcher, parse_uri, without_boundary
+from .matching import LEGACY, Matcher, parse_uri, without_boundary
 from .model import Request
 
 _SHOWN = 12  # lines
@@ -227,6 +227,10 @@ def _raw_body(made: Request, recorded: Request, _matcher: Matcher) -> Iterable[s
     return [_line("body", _text(made.body), _text(recorded.body))]
 
 
+def _legacy(_made: Request, recorded: Request, _matcher: Matcher) -> Iterable[str]:
+    return [f"body: booktest kept its hash alone, {recorded.legacy_hash}, which this request does not have"]
+
+
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
@@ -243,4 +247,5 @@ _DESCRIBE: dict[str, _Describe] = {
     "headers": _headers,
     "body": _body,
     "raw_body": _raw_body,
+    LEGACY: _legacy,
 }

@@ -23,6 +23,7 @@ from .model import Request, header
 
 NAMES = ("method", "uri", "url", "scheme", "host", "port", "path", "query", "headers", "body", "raw_body")
 DEFAULT = ("method", "uri", "body")
+LEGACY = "booktest's hash"
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _CACHED_BODY = 16_384  # bytes; larger bodies are not kept alive by the cache
 
@@ -131,7 +132,13 @@ class Matcher:
         self._parts = [(name, self._part(name)) for name in self.names]
 
     def key(self, request: Request) -> Hashable:
-        """What two requests that match by name have in common."""
+        """What two requests that match by name have in common.
+
+        A request that only booktest's hash is known of has nothing in common with one that is made:
+        that one is looked up by its own hash.
+        """
+        if request.legacy_hash:
+            return (LEGACY, request.legacy_hash)
         return tuple(part(request) for _, part in self._parts)
 
     def agrees(self, made: Request, recorded: Request) -> bool:
@@ -140,6 +147,10 @@ class Matcher:
 
     def differing(self, made: Request, recorded: Request) -> list[str]:
         """Names of the matchers that tell the two apart."""
+        if recorded.legacy_hash:
+            names = {"headers", "body", "raw_body"}  # of which nothing was kept
+            known = [(name, part) for name, part in self._parts if name not in names]
+            return [*(name for name, part in known if part(made) != part(recorded)), LEGACY]
         found = [name for name, part in self._parts if part(made) != part(recorded)]
         return found + [
             getattr(matcher, "__name__", "custom matcher")

@@ -14,12 +14,19 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as the client meant it: absolute URL, headers in order, body bytes."""
+    """One request as the client meant it: absolute URL, headers in order, body bytes.
+
+    Attributes
+    ----------
+    legacy_hash:
+        What booktest knew the request by, where it kept that instead of a body (see `legacy`).
+    """
 
     method: str
     url: str
     headers: Headers = ()
     body: bytes = b""
+    legacy_hash: str = ""
 
     def header(self, name: str) -> str:
         """The first value of a header, or ``""``."""

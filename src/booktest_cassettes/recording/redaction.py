@@ -95,7 +95,8 @@ class Redactor:
     def request(self, request: Request) -> Request:
         """The request as it may be written down and is matched by."""
         body = self._body(Body(request.body), request.headers) if request.body else Body()
-        return Request(request.method, self.url(request.url), self.header_list(request.headers), body.wire)
+        headers = self.header_list(request.headers)
+        return Request(request.method, self.url(request.url), headers, body.wire, request.legacy_hash)
 
     def interaction(self, item: Interaction) -> Interaction:
         """Both sides of an interaction; the request side is expected to be redacted already."""

@@ -1,0 +1,1 @@
+"""Recordings of other tools, read: bytes in, values out; no files, no project."""
