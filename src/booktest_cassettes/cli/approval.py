@@ -85,7 +85,7 @@ def tell(
     for line in workflow.too_big_for_git(project, plan):
         click.echo(line, err=True)
     if plan.pending:
-        _commit(project, done.paths, message or f"Approve {what}")
+        commit_or_tell(project, done.paths, message or f"Approve {what}")
 
 
 def _told(plan: Plan) -> str:
@@ -95,7 +95,8 @@ def _told(plan: Plan) -> str:
     return " and ".join([*parts, *([count(results, "result")] if results else [])])
 
 
-def _commit(project: Project, paths: list[str], message: str) -> None:
+def commit_or_tell(project: Project, paths: list[str], message: str) -> None:
+    """Commit what was approved where the project wants that, else say how."""
     if project.config.commit_on_approve:
         from ..workflow.commit import commit
 

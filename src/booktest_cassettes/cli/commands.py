@@ -23,6 +23,8 @@ _LISTED = (
     ("pull", "remote", "Fetch approved blobs."),
     ("verify", "remote", "Check every byte, here and on the remote."),
     ("report", "report", "All of it on one page: HTML, Markdown, JSON."),
+    ("migrate", "migrate", "Take recordings of other tools along, or move between storages."),
+    ("export", "export", "One test's recording as HAR, vcrpy cassette or curl."),
     ("install-hooks", "setup", "Check before each push that recordings are on the remote."),
     ("doctor", "doctor", "Look for what is wrong here, and say how to mend it."),
 )
