@@ -1,6 +1,8 @@
 """Runs a job over and over on copies of a project, and kills or hinders it one step later each time.
 
-    python faults.py approve|approve-unpushed|reject kill|disk-full|input-output-error TEMPLATE COPIES
+    python faults.py JOB kill|disk-full|input-output-error TEMPLATE COPIES
+
+Jobs are approve, approve-unpushed, reject and move-to-MODE.
 
 A step is anything the job asks the file system for: an audit hook sees every open, mkdir, rename and unlink,
 and ``os.fsync`` is replaced. Prints one line of JSON per run, the last of which nothing disturbed.
@@ -23,7 +25,7 @@ from pathlib import Path
 
 from booktest_cassettes.errors import CassetteError
 from booktest_cassettes.project import Project
-from booktest_cassettes.workflow import approve
+from booktest_cassettes.workflow import approve, moving
 
 WRITES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fsync"}
 NEEDS_SPACE = {"os.mkdir", "fsync", "open to write"}
@@ -33,7 +35,9 @@ UNDISTURBED, UNEXPECTED = 100, 99
 
 def job(name: str, root: Path) -> None:
     project = Project.open(root)
-    if name != "reject":
+    if name.startswith("move-to-"):
+        moving.execute(moving.plan(project, name.removeprefix("move-to-")))
+    elif name != "reject":
         approve.execute(project, approve.plan(project), push=name == "approve")
     else:
         approve.reject(project)

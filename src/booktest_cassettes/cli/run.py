@@ -41,6 +41,7 @@ _ENDED = (0, 1)
     is_flag=True,
     help="Replay without any network but a loopback of its own (Linux).",
 )
+@click.option("--migrate-to-dvc", is_flag=True, help="Run nothing: as migrate --to dvc [PATTERN...].")
 @click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run(
@@ -51,6 +52,7 @@ def run(
     update: bool,
     stage: bool,
     isolated: bool,
+    migrate_to_dvc: bool,
     pytest_args: tuple[str, ...],
 ) -> None:
     """Run pytest; record to staging what has no approved snapshot.
@@ -63,6 +65,8 @@ def run(
         raise UsageError("--update approves what --review is to look at", hint="leave one out")
     afterwards = "review" if review else "update" if update else None
     _check(mode, afterwards, stage=stage, isolated=isolated)
+    if migrate_to_dvc:
+        context.exit(_migrate(context, pytest_args, is_alone=not (mode or storage or afterwards or isolated)))
     if isolated:
         mode = _replaying(mode, pytest_args)
         pytest_args = _with_mode(mode, pytest_args)
@@ -91,6 +95,18 @@ def _check(mode: str | None, afterwards: str | None, *, stage: bool, isolated: b
         raise UsageError(
             f"--{afterwards} is about what was recorded, and --isolate records nothing", hint="leave one out"
         )
+
+
+def _migrate(context: click.Context, patterns: tuple[str, ...], *, is_alone: bool) -> int:
+    """The seeds' spelling of ``migrate --to dvc``."""
+    from .moving import move
+
+    if not is_alone or any(pattern.startswith("-") for pattern in patterns):
+        raise UsageError(
+            "--migrate-to-dvc runs no tests, and takes tests' names only",
+            hint="booktest-cassettes migrate --to dvc [PATTERN...]",
+        )
+    return move(context, "dvc", patterns)
 
 
 def _environment(mode: str | None, storage: str | None, *, stage: bool) -> dict[str, str]:

@@ -115,6 +115,21 @@ class Pointers:
         atomic_write(path, stored + joint + _IGNORE.encode())
         return path
 
+    @staticmethod
+    def ignore_no_longer(snapshots_dir: Path) -> Path | None:
+        """Take back what :meth:`ignore` wrote; others' lines stay. That file, when it was changed."""
+        path = snapshots_dir / ".gitignore"
+        stored = read_bytes(path) or b""
+        ours = _IGNORE.encode().splitlines()
+        left = b"".join(line for line in stored.splitlines(keepends=True) if line.strip() not in ours)
+        if left == stored:
+            return None
+        if left:
+            atomic_write(path, left)
+        else:
+            remove(path)
+        return path
+
     def add(self, payloads: Mapping[Path, BlobKey]) -> list[Path]:
         """Copy payloads that are on disk into DVC's cache, then write their pointers.
 

@@ -119,6 +119,8 @@ def _interactions(data: bytes, limit: int | None) -> Iterator[str]:
     for number, item in enumerate(codec.load_interactions(data, name="snapshot"), 1):
         yield f"  {number}. {item.request.method} {item.request.url}"
         yield from _message(item.request.headers, item.request.body, (), limit)
+        if item.request.legacy_hash:
+            yield f"       (its body was not kept: matched by booktest's hash {item.request.legacy_hash})"
         yield from _outcome(item, limit)
 
 

@@ -11,6 +11,8 @@ from . import transfer
 from .select import select
 from .transfer import Moved, Progress, quiet
 
+_MOVES = " (booktest-cassettes migrate --to dvc moves them there)"
+
 
 def wanted(project: Project, patterns: Sequence[str] = ()) -> list[tuple[str, BlobKey]]:
     """The approved snapshots of the tests that patterns mean: test ids, each with a key.
@@ -66,7 +68,7 @@ def push(
     moved.notes += [_given_up(key) for key in gone if key not in tests]
     project.unpushed.discard(ours | there | (elsewhere - set(tests)))
     if in_payloads := sum(key not in tests for _, key in entries):
-        moved.notes.append(f"in Git, not on the remote: {in_payloads:,} (approved anew, they move there)")
+        moved.notes.append(f"in Git, not on the remote: {in_payloads:,}{_MOVES}")
     return moved
 
 
