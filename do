@@ -120,6 +120,31 @@ def messages(arguments: list[str]) -> int:
     return _run(["pytest", "-q", str(Path("tests", "e2e", "test_e2e_messages.py"))], ROOT, variables)
 
 
+def vcrpy_suite(arguments: list[str]) -> int:
+    """Run vcrpy's own tests over our persister, in an environment of their own."""
+    _take_none(arguments)
+    _prepare()
+    home, version = VENV / "vcrpy", _version_of("vcrpy")
+    clients = "aiohttp boto3 httplib2 httpx httpx2 requests tornado urllib3"
+    plugins = "pytest pytest-aiohttp pytest-asyncio pytest-httpbin"
+    script = Path("tests", "compat", "vcrpy_suite.py")
+    pip = f"{home / 'bin' / 'python'} -m pip --quiet --disable-pip-version-check"
+    steps = (
+        f"python -m venv --clear {home}",
+        f"{pip} install vcrpy=={version} {clients} {plugins} -e .",
+        f"{pip} download --no-deps --no-binary :all: --dest {home} vcrpy=={version}",
+        f"tar -xf {home / f'vcrpy-{version}.tar.gz'} -C {home}",
+        f"python {script} --sdist {home / f'vcrpy-{version}'} --python {home / 'bin' / 'python'}",
+    )
+    return 1 if any(_run(step.split(), ROOT, os.environ) for step in steps) else 0
+
+
+def _version_of(name: str) -> str:
+    """The version that the environment of the project has."""
+    code = f"from importlib.metadata import version; print(version({name!r}))"
+    return subprocess.check_output([str(PYTHON), "-c", code], text=True).strip()
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "test": test,
@@ -128,6 +153,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "bench": bench,
     "conformance": conformance,
     "messages": messages,
+    "vcrpy-suite": vcrpy_suite,
 }
 
 
@@ -151,7 +177,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _listing() -> str:
-    lines = (f"  ./do {name:<12}{(act.__doc__ or '').splitlines()[0]}" for name, act in COMMANDS.items())
+    lines = (f"  ./do {name:<13}{(act.__doc__ or '').splitlines()[0]}" for name, act in COMMANDS.items())
     return "\n".join(("The project's commands:", "", *lines))
 
 

@@ -16,7 +16,7 @@ ROOMS = sorted(SOURCE.rglob("*.py"))
 
 
 def test_the_public_names_are_these():
-    assert booktest_cassettes.__all__ == ["__version__", "cassette", "register_codec", "vcr_persister"]
+    assert booktest_cassettes.__all__ == ["__version__", "cassette", "register_codec", "vcr", "vcr_persister"]
     assert all(hasattr(booktest_cassettes, name) for name in booktest_cassettes.__all__)
 
 

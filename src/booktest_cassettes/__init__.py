@@ -10,9 +10,31 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .adapters.persister import BlobPersister
+    from .vcr_user import Vcr
 
-__all__ = ["__version__", "cassette", "register_codec", "vcr_persister"]
+__all__ = ["__version__", "cassette", "register_codec", "vcr", "vcr_persister"]
 __version__ = "0.1.0"
+
+
+def vcr(**options: Any) -> Vcr:
+    """What ``vcr.VCR(**options)`` is to vcrpy's users, over blobs.
+
+    ``use_cassette(path, **options)`` decorates and is a context manager; the cassette it gives has
+    vcrpy's ``play_count``, ``all_played``, ``requests`` and ``responses``. The path is the id.
+
+    Parameters
+    ----------
+    options:
+        vcrpy's options, and those of :data:`cassette`; see docs/vcrpy.md.
+
+    Raises
+    ------
+    UsageError
+        For an option that neither has.
+    """
+    from .vcr_user import Vcr
+
+    return Vcr(**options)
 
 
 def vcr_persister() -> BlobPersister:

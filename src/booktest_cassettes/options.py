@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from .recording.redaction import ENV, Redactor, Rules
 from .traffic import Cleaner
 
 if TYPE_CHECKING:
+    from .compat.filters import Filter
+    from .compat.hooks import Hooks
     from .config import Config
 
 
@@ -36,7 +39,7 @@ class Options:
         Dotted parts of JSON request bodies that do not count in matching.
     allow_hosts, ignore_hosts:
         Host patterns (``*.internal``, ``api.test:8080``) that are left alone: not recorded, not
-        refused. The second name is vcrpy's.
+        refused. The second name is vcrpy's, and takes compiled regular expressions, too.
     ignore_localhost:
         Leave loopback addresses alone.
     record_mode:
@@ -46,9 +49,15 @@ class Options:
     chunks:
         ``events`` or ``exact``: keep the wire's own chunk boundaries.
     filter_headers, filter_query_parameters, filter_post_data_parameters:
-        vcrpy's names: more headers, query parameters and body fields to redact.
+        vcrpy's names: more headers, query parameters and body fields to redact, in both directions.
+        With a tuple instead of a name vcrpy's way, for requests: ``(name, replacement)``; ``None``
+        removes, a function ``(key, value, request)`` returns one of the two.
     secrets:
         Values that must be in no file, wherever they occur.
+    before_record_request, before_record_response, before_save_interaction, after_load_interaction,
+    filter_sensitive_data, filter_nested_post_data_parameters, decode_compressed_response,
+    allow_playback_repeats, drop_unused_requests, record_on_exception, custom_patches:
+        vcrpy's, see docs/vcrpy.md.
     """
 
     env: Sequence[str] = ()
@@ -56,15 +65,26 @@ class Options:
     match_on: Sequence[str | CustomMatcher] | None = None
     ignore_json_paths: Sequence[str] = ()
     allow_hosts: Sequence[str] = ()
-    ignore_hosts: Sequence[str] = ()
+    ignore_hosts: Sequence[str | re.Pattern[str]] = ()
     ignore_localhost: bool | None = None
     record_mode: RecordMode | str | None = None
     unused: str | None = None
     chunks: str | None = None
-    filter_headers: Sequence[str] = ()
-    filter_query_parameters: Sequence[str] = ()
-    filter_post_data_parameters: Sequence[str] = ()
+    filter_headers: Sequence[Filter] = ()
+    filter_query_parameters: Sequence[Filter] = ()
+    filter_post_data_parameters: Sequence[Filter] = ()
     secrets: Sequence[str] = ()
+    before_record_request: Callable[..., Any] | Iterable[Callable[..., Any]] | None = None
+    before_record_response: Callable[..., Any] | Iterable[Callable[..., Any]] | None = None
+    before_save_interaction: Callable[..., Any] | Iterable[Callable[..., Any]] | None = None
+    after_load_interaction: Callable[..., Any] | Iterable[Callable[..., Any]] | None = None
+    filter_sensitive_data: Mapping[str, Any] | Sequence[tuple[str, Any]] = ()
+    filter_nested_post_data_parameters: bool = False
+    decode_compressed_response: bool = False
+    allow_playback_repeats: bool = False
+    drop_unused_requests: bool = False
+    record_on_exception: bool | None = None
+    custom_patches: Sequence[tuple[Any, str, Any]] = ()
 
     def __post_init__(self) -> None:
         for name in _LISTS:
@@ -82,7 +102,7 @@ class Options:
 
 _LISTS = (
     "env func match_on ignore_json_paths allow_hosts ignore_hosts filter_headers filter_query_parameters"
-    " filter_post_data_parameters secrets"
+    " filter_post_data_parameters secrets custom_patches"
 ).split()
 _CHOICES = {
     "record_mode": tuple(RecordMode),
@@ -112,10 +132,12 @@ class Settings:
     cleaner: Cleaner
     env: tuple[str, ...]
     func: tuple[Callable[..., Any] | str, ...]
-    hosts: tuple[str, ...]
+    hosts: tuple[str | re.Pattern[str], ...]
     unused: str
     exact_chunks: bool
     stages_drift: bool = False
+    repeats: bool = False
+    drops_unused: bool = False
 
     def check_id(self, test_id: str) -> None:
         """Refuse to record under an id with a declared secret: manifest, file names, reports would hold it.
@@ -142,7 +164,13 @@ class Settings:
     def allows_host(self, host: str, port: int | None = None) -> bool:
         """Whether ``allow_hosts`` and its kin let a host through."""
         names = (host, f"{host}:{port}") if port else (host,)
-        return any(fnmatchcase(name, pattern) for name in names for pattern in self.hosts)
+        return any(_matches(name, pattern) for name in names for pattern in self.hosts)
+
+
+def _matches(name: str, pattern: str | re.Pattern[str]) -> bool:
+    if isinstance(pattern, re.Pattern):
+        return pattern.fullmatch(name) is not None
+    return fnmatchcase(name, pattern)
 
 
 _LOCAL = ("localhost", "127.*", "::1", "0.0.0.0")  # noqa: S104 - compared with, never bound to
@@ -156,17 +184,62 @@ def resolve(config: Config, options: Options) -> Settings:
     return Settings(
         mode=record_mode(config, options),
         matcher=Matcher(
-            config.match_on if options.match_on is None else options.match_on,
+            config.match_on if options.match_on is None else map(_shown, options.match_on),
             (*config.ignore_json_paths, *options.ignore_json_paths),
         ),
-        cleaner=Cleaner(Normaliser(config.volatile_headers), Redactor(_rules(config, options, env))),
+        cleaner=Cleaner(
+            Normaliser(config.volatile_headers), Redactor(_rules(config, options, env)), _hooks(options)
+        ),
         env=env,
         func=tuple(options.func),
-        hosts=(*(host.lower() for host in hosts), *(_LOCAL if local else ())),
+        hosts=(
+            *(host.lower() if isinstance(host, str) else host for host in hosts),
+            *(_LOCAL if local else ()),
+        ),
         unused=options.unused or config.unused,
         exact_chunks=(options.chunks or config.chunks) == "exact",
         stages_drift=config.stage_drift and not config.ci,
+        repeats=options.allow_playback_repeats,
+        drops_unused=options.drop_unused_requests,
     )
+
+
+def _shown(matcher: str | CustomMatcher) -> str | CustomMatcher:
+    """A matcher of the user's own gets requests that also have the attributes of vcrpy's."""
+    if isinstance(matcher, str):
+        return matcher
+    from .compat.presented import for_vcrpy
+
+    return for_vcrpy(matcher)
+
+
+def _hooks(options: Options) -> Hooks | None:
+    """vcrpy's hooks, where there are any."""
+    given: dict[str, Any] = {ours: getattr(options, theirs) for ours, theirs in _HOOKS.items()}
+    filters: dict[str, Any] = {
+        ours: [item for item in getattr(options, theirs) if not isinstance(item, str)]
+        for ours, theirs in _FILTERS.items()
+    }
+    if not any((*given.values(), *filters.values())):
+        return None
+    from .compat.hooks import make_hooks
+
+    return make_hooks(**given, **filters, nested=options.filter_nested_post_data_parameters)
+
+
+_HOOKS = {
+    "requests": "before_record_request",
+    "responses": "before_record_response",
+    "saving": "before_save_interaction",
+    "loading": "after_load_interaction",
+    "sensitive": "filter_sensitive_data",
+    "decodes": "decode_compressed_response",
+}
+_FILTERS = {
+    "headers": "filter_headers",
+    "query": "filter_query_parameters",
+    "fields": "filter_post_data_parameters",
+}
 
 
 def _rules(config: Config, options: Options, env: tuple[str, ...]) -> Rules:
@@ -175,9 +248,9 @@ def _rules(config: Config, options: Options, env: tuple[str, ...]) -> Rules:
     secret_names = [*config.redact_secrets, *(name for name in env if ENV.search(name) or name in declared)]
     values = [os.environ[name] for name in secret_names if os.environ.get(name)]
     return Rules(
-        headers=(*config.redact_headers, *options.filter_headers),
-        query=(*config.redact_query, *options.filter_query_parameters),
-        fields=(*config.redact_fields, *options.filter_post_data_parameters),
+        headers=(*config.redact_headers, *_names(options.filter_headers)),
+        query=(*config.redact_query, *_names(options.filter_query_parameters)),
+        fields=(*config.redact_fields, *_names(options.filter_post_data_parameters)),
         env=config.redact_env,
         secrets=(*options.secrets, *values),
         patterns=config.redact_patterns,
@@ -187,6 +260,10 @@ def _rules(config: Config, options: Options, env: tuple[str, ...]) -> Rules:
 def redactor(config: Config) -> Redactor:
     """What the configuration takes out, whatever a test adds to it."""
     return Redactor(_rules(config, Options(), ()))
+
+
+def _names(given: Sequence[Filter]) -> tuple[str, ...]:
+    return tuple(item for item in given if isinstance(item, str))
 
 
 def record_mode(config: Config, options: Options = Options()) -> RecordMode:

@@ -34,7 +34,7 @@ from .recording.difference import describe, nearest
 from .recording.model import Request
 from .resultbook import ResultBook
 from .results import Writer
-from .traffic import LiveTraffic, Traffic
+from .traffic import LiveTraffic, Traffic, distinct, shared
 
 if TYPE_CHECKING:
     from .recording.drift import Drift
@@ -95,7 +95,8 @@ class Session:
         self._blobs = self._load()
         approved = dict(self._blobs) if verifies else {}
         live: dict[Kind, LiveTraffic] = {kind: self._live(kind) for kind in HTTP_KINDS} if verifies else {}
-        self.traffic: Mapping[Kind, Traffic] = live or {kind: self._traffic(kind) for kind in HTTP_KINDS}
+        found: dict[Kind, Traffic] = {**live} or {kind: self._traffic(kind) for kind in HTTP_KINDS}
+        self.traffic: Mapping[Kind, Traffic] = shared(found) if self.settings.mode in _REPLAYING else found
         self.env = self._env()
         self.calls = self._calls()
         self.verification: Verification | None = None
@@ -138,7 +139,7 @@ class Session:
 
         To add to it would keep it, unplayed. Where nothing is left, what is missing was added.
         """
-        return any(traffic.unplayed for traffic in self.traffic.values()) or self.calls.has_unplayed
+        return any(traffic.unplayed for _, traffic in distinct(self.traffic)) or self.calls.has_unplayed
 
     def _recording(self, mode: RecordMode) -> str:
         if self.origin is None:
@@ -238,7 +239,7 @@ class Session:
         """Approved interactions that were not played."""
         if self.verification is not None:
             self.verification.drift()  # it knows
-        return [(kind, request) for kind, traffic in self.traffic.items() for request in traffic.unplayed]
+        return [(kind, request) for kind, traffic in distinct(self.traffic) for request in traffic.unplayed]
 
     def results(self, passed: bool) -> list[Result]:
         """Stage what was recorded, if the test passed, and say what became of each kind.
@@ -298,7 +299,7 @@ class Session:
     def _dump(self) -> dict[Kind, bytes]:
         mode = self.settings.mode
         blobs: dict[Kind, bytes] = {}
-        for kind, traffic in self.traffic.items():
+        for kind, traffic in distinct(self.traffic):
             items = traffic.hand_over(
                 keep_loaded=mode in (RecordMode.NEW_EPISODES, RecordMode.ALL),
                 replace_matching=mode is RecordMode.ALL,
@@ -332,6 +333,8 @@ class Session:
             matcher=self.settings.matcher,
             cleaner=self.settings.cleaner,
             replays=self.settings.mode is not RecordMode.ALL,
+            repeats=self.settings.repeats,
+            drops_unused=self.settings.drops_unused,
         )
 
     def _live(self, kind: Kind) -> LiveTraffic:

@@ -78,6 +78,10 @@ class Run:
             targets = [func.find(function) for function in settings.func]
             session.functions = frozenset(target.name for target in targets)
             self._resources.enter_context(func.replaced(targets))
+        if self.options.custom_patches:
+            from .adapters import patches
+
+            self._resources.enter_context(patches.patched(self.options.custom_patches))
         self.session = session
 
     def active(self) -> ExitStack:
@@ -136,6 +140,7 @@ class Run:
         session = self.session
         if session is None:
             return
+        passed |= bool(self.options.record_on_exception) and session.records
         session.returned |= passed
         results = session.results(passed and session.verdict() is None)
         runner = running()

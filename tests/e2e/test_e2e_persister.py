@@ -38,6 +38,17 @@ def test_it_records_to_staging_and_replays_what_was_approved(suite, api):
     assert done.code == 0, done.text
 
 
+def test_a_matcher_of_theirs_finds_every_header_it_compares(workspace, api):
+    matching = 'filter_headers=["authorization"], match_on=["method", "uri", "headers"]'
+    workspace.write(
+        "test_it.py", SUITE.replace('filter_headers=["authorization"]', matching).format(url=api.url)
+    )
+    workspace.record()
+    api.stop()
+    done = workspace.pytest("-q", ci=True, MODE="none")
+    assert done.code == 0, done.text
+
+
 def test_recording_again_changes_nothing(suite):
     suite.cli("approve", "--all")
     manifest = suite.manifest

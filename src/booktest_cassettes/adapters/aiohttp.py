@@ -34,7 +34,7 @@ from .aiohttp_bodies import CannedConnection, CannedHandler, Recording
 from .bypassing import refuse_upgrade
 from .cancelling import CANCELLED, cancelled_again, gave_up
 from .failures import exception_of, failure_of
-from .serving import session_for
+from .serving import refusal, session_for
 
 _TIMED_OUT = Failure("builtins.TimeoutError", "")
 
@@ -62,8 +62,8 @@ def _connect(original: Any) -> Any:
             if item.outcome == CANCELLED:
                 await cancelled_again(session, clean)
             return _replayed(session, connector, req, clean, item)
-        if session.strict:
-            raise session.miss(Kind.HTTP, clean)
+        if refused := refusal(session, Kind.HTTP, clean):
+            raise refused
         recording = Recording(session, clean)
         try:
             connection: Connection = await original(connector, req, *args, **options)

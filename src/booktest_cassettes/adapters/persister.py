@@ -15,13 +15,14 @@ from typing import Any
 from vcr.persisters.filesystem import CassetteNotFoundError
 from vcr.request import Request as VcrRequest
 
+from ..compat.presented import header_pairs, response_dict
 from ..digest import Kind
 from ..errors import RecordingRefused, UsageError
 from ..options import Options, resolve
 from ..project import Project
 from ..recording import codec
 from ..recording.bodies import Body
-from ..recording.model import Failure, Headers, Interaction, Response
+from ..recording.model import Failure, Interaction, Response
 from ..runner import project_at, running
 from .vcr import model_request
 
@@ -55,6 +56,8 @@ class BlobPersister:
         ------
         RecordingRefused
             In CI.
+        UsageError
+            For a cassette with metadata of its own (vcrpy's ``get_metadata``), which no blob holds.
         """
         project, test_id = _place(cassette_path)
         if project.config.ci:
@@ -62,13 +65,20 @@ class BlobPersister:
                 f"{test_id}: vcrpy recorded new traffic, but CI only replays approved snapshots",
                 hint="record on your own machine, or use record_mode='none'",
             )
+        if cassette_dict.get("metadata"):
+            raise UsageError(
+                f"{test_id}: has metadata (get_metadata), which an http snapshot cannot hold",
+                hint="record the value as a function's result: cassette(func=[...])",
+            )
         cleaner = resolve(project.config, Options()).cleaner
         pairs = zip(cassette_dict["requests"], cassette_dict["responses"], strict=True)
-        items = [
-            cleaner.interaction(Interaction(cleaner.request(model_request(request)), _in_order(response)))
+        # vcrpy's own matchers will compare the request: only secrets leave, nothing is normalised.
+        redacted = cleaner.redactor.request
+        made = (
+            cleaner.interaction(Interaction(redacted(model_request(request)), _in_order(response)))
             for request, response in pairs
-        ]
-        data = codec.dump_interactions(Kind.HTTP, items)
+        )
+        data = codec.dump_interactions(Kind.HTTP, [item for item in made if item])
         project.stage(test_id, {Kind.HTTP: data})
 
 
@@ -90,19 +100,7 @@ def _pair(item: Interaction, test_id: str) -> tuple[VcrRequest, dict[str, Any]]:
         raise UsageError(f"{test_id}: holds a recorded {item.outcome.type}, which vcrpy cannot replay")
     request = item.request
     headers = dict(request.headers)
-    return VcrRequest(request.method, request.url, request.body or None, headers), _vcr_response(item.outcome)
-
-
-def _vcr_response(response: Response) -> dict[str, Any]:
-    """Our response in vcrpy's form."""
-    headers: dict[str, list[str]] = {}
-    for name, value in response.headers:
-        headers.setdefault(name, []).append(value)
-    return {
-        "status": {"code": response.status, "message": response.reason},
-        "headers": headers,
-        "body": {"string": response.body.wire},
-    }
+    return VcrRequest(request.method, request.url, request.body or None, headers), response_dict(item.outcome)
 
 
 def _model_response(response: dict[str, Any]) -> Response:
@@ -113,15 +111,6 @@ def _model_response(response: dict[str, Any]) -> Response:
     return Response(
         status=response["status"]["code"],
         reason=response["status"]["message"] or "",
-        headers=_headers(response["headers"]),
+        headers=header_pairs(response["headers"]),
         body=Body(content),
-    )
-
-
-def _headers(given: Any) -> Headers:
-    pairs = given.items() if hasattr(given, "items") else given
-    return tuple(
-        (str(name), str(value))
-        for name, values in pairs
-        for value in (values if isinstance(values, list) else [values])
     )

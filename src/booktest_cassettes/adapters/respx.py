@@ -22,7 +22,7 @@ from . import transports
 from .bypassing import refuse_upgrade
 from .cancelling import CANCELLED, cancelled_again, gave_up
 from .failures import exception_of, failure_of
-from .serving import session_for
+from .serving import refusal, session_for
 from .streams import Recording, library_of, served_response, stream_classes
 
 _METHODS = {"HTTPTransport": "handle_request", "AsyncHTTPTransport": "handle_async_request"}
@@ -177,8 +177,8 @@ def _look_up(session: Session, request: Any) -> tuple[Request, Interaction | Non
     traffic = session.traffic[Kind.HTTPX]
     clean = traffic.clean(_model_request(request))
     item = traffic.play(clean)
-    if item is None and session.strict:
-        raise session.miss(Kind.HTTPX, clean)
+    if item is None and (refused := refusal(session, Kind.HTTPX, clean)):
+        raise refused
     return clean, item
 
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..active import current
+from ..digest import Kind
 from ..errors import CassetteError, UnhandledRequest
+from ..guard import is_local
 from ..recording.bodies import pieces
+from ..recording.matching import parse_uri
 from ..recording.model import Headers, Request, Response, header
 from ..session import Session
+from ..traffic import LeftOut
 
 #: A part of a body, or a view of one that is not copied.
 Piece = bytes | memoryview
@@ -43,6 +47,24 @@ def session_for(url: str) -> Session | None:
     if session is None or session.settings.leaves_alone(url):
         return None
     return session
+
+
+def refusal(session: Session, kind: Kind, request: Request) -> CassetteError | None:
+    """What a request that nothing recorded answers is refused with; ``None``: it may be sent."""
+    if not session.strict:
+        return None
+    if not isinstance(request, LeftOut):
+        return session.miss(kind, request)
+    host = parse_uri(request.url).host
+    if is_local(host):
+        return None
+    return session.refuse(
+        UnhandledRequest(
+            f"{session.test_id}: {request.method} {request.url} is left out of the recording by"
+            " before_record_request, and replay is strict: nothing leaves this machine",
+            hint=f'ignore_hosts=["{host}"] to let it pass, or let before_record_request return it',
+        )
+    )
 
 
 def kept(session: Session, response: Response) -> Response:

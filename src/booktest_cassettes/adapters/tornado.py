@@ -27,7 +27,7 @@ from ..recording.model import Failure, Request
 from . import seams
 from .bypassing import refuse_upgrade
 from .failures import exception_of
-from .serving import session_for
+from .serving import refusal, session_for
 from .tornado_streams import CannedStream, Recording, head_lines
 
 _CONTEXT = "cassette_context"
@@ -105,8 +105,8 @@ class _Connector:
         traffic = session.traffic[Kind.HTTP]
         clean = traffic.clean(await _model_request(connection))
         item = traffic.play(clean)
-        if item is None and session.strict:
-            raise session.miss(Kind.HTTP, clean)
+        if item is None and (refused := refusal(session, Kind.HTTP, clean)):
+            raise refused
         if item is None:
             self._recording = Recording(session, clean, connection)
             return self._recording.watch(await self._real.connect(host, port, **options))

@@ -27,7 +27,7 @@ from ..session import Session
 from ..traffic import Slot
 from .connections import Interceptor, real_connections
 from .failures import exception_of, failure_of
-from .serving import kept, read_too_far, session_for
+from .serving import kept, read_too_far, refusal, session_for
 from .wire import HUNG_UP, CannedSocket, TeeBody, answer_pieces, teed
 
 _OWN = frozenset({"_get", "_said", "_sock", "real_connection"})
@@ -203,8 +203,8 @@ class StandIn(Interceptor, VCRConnection):  # type: ignore[misc] # vcrpy ships n
         item = traffic.play(clean)
         if item is not None:
             self._replay(session, clean, item.outcome, say)
-        elif session.strict:
-            raise session.miss(Kind.HTTP, clean)
+        elif refused := refusal(session, Kind.HTTP, clean):
+            raise refused
         else:
             self._record(session, traffic.record(clean), say)
 

@@ -13,6 +13,7 @@ import pytest
 from .. import runner
 from ..errors import CassetteError
 from ..modes import RecordMode
+from . import vcr_options
 from .running import RUN, PytestRunner, decoration
 
 if TYPE_CHECKING:
@@ -43,6 +44,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser
+) -> Generator[None, object, object]:
+    """pytest-recording's hook, before conftests that have it; its options, where none of them has those."""
+    vcr_options.add_hooks(early_config.pluginmanager)
+    result = yield
+    vcr_options.add_options(early_config, parser)
+    return result
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make this session the one that cassettes ask."""
     config.addinivalue_line(
@@ -50,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "cassette(**options): record this test's HTTP traffic, replay it strictly; options as of"
         " booktest_cassettes.cassette",
     )
+    vcr_options.configure(config)
     config.stash[_RUNNER] = PytestRunner(config)
     runner.register(config.stash[_RUNNER])
     if config.getoption("--cassettes-report"):
@@ -57,7 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         begin(config, config.stash[_RUNNER])
     spread = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
-    if spread or config.getoption("--cassettes"):
+    if spread or vcr_options.mode(config):
         _check_project(config.stash[_RUNNER])
 
 
@@ -111,7 +124,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         return
     if "cassette" in names:
         names.remove("cassette")  # pytest has sorted it behind wider ones
-    elif not item.get_closest_marker("cassette") and decoration(item) is None:
+    elif not vcr_options.wants_cassette(item) and decoration(item) is None:
         return
     names.insert(0, "cassette")
 
@@ -119,10 +132,12 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Refuse a broken configuration or manifest before the first test that would need it."""
+    this = config.stash[_RUNNER]
+    if clash := vcr_options.clash(config, items, this.project):
+        _end(clash)
     wanting = [item for item in items if "cassette" in getattr(item, "fixturenames", ())]
     if not wanting:
         return
-    this = config.stash[_RUNNER]
     if not hasattr(config, "workerinput"):  # with xdist, the controller has checked, and fetches
         _check_project(this)
         if not config.getoption("collectonly"):
@@ -182,7 +197,7 @@ def _cassette(request: pytest.FixtureRequest) -> Iterator[Session | Off | None]:
 
     this = request.config.stash[_RUNNER]
     item = request.node
-    arguments: dict[str, Any] = {}
+    arguments = vcr_options.arguments(request, this.project())
     for marker in reversed(list(item.iter_markers("cassette"))):
         arguments.update(marker.kwargs)
     use = decoration(item)
@@ -210,7 +225,7 @@ def pytest_fixture_setup(
         return (yield)
     from .fixtures import own_cassette
 
-    with own_cassette(fixturedef, request, this.project()):
+    with own_cassette(fixturedef, request, this.project(), vcr_options.for_fixtures(this.item)):
         return (yield)
 
 
@@ -218,6 +233,8 @@ def pytest_fixture_setup(
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """A test whose cassette refused something fails, even if it swallowed the exception."""
     __tracebackhide__ = True
+    if RUN not in item.stash:
+        vcr_options.check_unhidden(item)
     try:
         result = yield
     except BaseException as error:
@@ -264,6 +281,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         output[_SENT] = this.tally.to_send()
     else:
         session.exitstatus = this.tally.exit_code(int(session.exitstatus))
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Say who handles the ``vcr`` mark, where it is not us."""
+    return vcr_options.header(config)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -33,15 +33,20 @@ def of_items(items: Iterable[pytest.Item]) -> set[Any]:
 
 
 @contextmanager
-def own_cassette(fixture: Any, request: pytest.FixtureRequest, project: Project) -> Iterator[None]:
-    """Within it, setting ``fixture`` up makes it run with a cassette; other people's are left alone."""
+def own_cassette(
+    fixture: Any, request: pytest.FixtureRequest, project: Project, defaults: dict[str, Any]
+) -> Iterator[None]:
+    """Within it, setting ``fixture`` up makes it run with a cassette; other people's are left alone.
+
+    ``defaults``: options for where no marker gives others.
+    """
     function = fixture.func
     inner = getattr(function, "__func__", function)
     # The class of a test that is in none is the test itself.
     if isinstance(request.node, pytest.Item) or not _is_ours(fixture.argname, inner, project.config.root):
         yield
         return
-    arguments: dict[str, Any] = {}
+    arguments = dict(defaults)
     for marker in reversed(list(request.node.iter_markers("cassette"))):
         arguments.update(marker.kwargs)
     wrapped = cassette(_id(fixture, inner, request, project), **arguments)(inner)

@@ -32,9 +32,11 @@ class Reporter:
         if verdict := session.verdict():
             self.tell(session.test_id, verdict)
         if session.expects:
+            from ..traffic import distinct
+
             self.this.tally.unplayed[session.test_id] = {
                 kind.value: _numbers([item.request for item in traffic.loaded], traffic.unplayed)
-                for kind, traffic in session.traffic.items()
+                for kind, traffic in distinct(session.traffic)
                 if traffic.loaded
             }
 

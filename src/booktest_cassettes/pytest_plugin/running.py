@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ..errors import CassetteError, UsageError
+from . import vcr_options
 
 if TYPE_CHECKING:
     from ..project import Project
@@ -46,7 +47,7 @@ class PytestRunner:
     def _project(self) -> Project:
         from ..project import Project
 
-        project = Project.open(self.config.rootpath, {"record_mode": self.config.getoption("--cassettes")})
+        project = Project.open(self.config.rootpath, {"record_mode": vcr_options.mode(self.config)})
         if project.storage.notice:
             self.tally.notices.add(project.storage.notice)
         return project
