@@ -105,6 +105,12 @@ def test_rewrite_begins_with_an_empty_cassette(lab):
     assert lab.approved() == [("/b", "2")]
 
 
+def test_a_kind_that_is_recorded_no_more_is_gone_not_updated(lab):
+    lab.record("once", ("/a", "1"))
+    assert lab.record("rewrite") == {"http": "GONE"}
+    assert lab.approved() == []
+
+
 def test_rewriting_the_same_is_intact_and_leaves_nothing_pending(lab):
     lab.record("once", ("/a", "1"))
     lab.record("rewrite", ("/a", "other"), approved=False)

@@ -293,7 +293,8 @@ class Session:
             Result(kind, "INTACT", digest) for kind, digest in self.base.items() if kind not in changes
         ]
         for kind, change in changes.items():
-            results.append(Result(kind, "UPDATED" if change.base else "NEW", change.staged))
+            state = "NEW" if not change.base else "UPDATED" if change.staged else "GONE"
+            results.append(Result(kind, state, change.staged))
         return sorted(results, key=lambda result: result.kind)
 
     def _dump(self) -> dict[Kind, bytes]:

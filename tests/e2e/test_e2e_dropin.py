@@ -146,6 +146,14 @@ def test_it():
     assert "CI only replays" in done.text
 
 
+def test_run_rewrite_overrides_the_record_mode_in_addopts(suite, api):
+    workspace = suite("@pytest.mark.vcr\ndef test_it():\n    requests.get(URL + '/users')\n")
+    workspace.write("pytest.ini", "[pytest]\naddopts = --record-mode=none\n")
+    assert workspace.pytest("-q").code == 3
+    assert "1 new" in passes(workspace.cli("run", "-S")).text
+    assert workspace.cli("run", "-S", "--", "--record-mode=none").code == 3  # typed
+
+
 def test_a_failing_test_stages_nothing_unless_record_on_exception_says_so(suite, api):
     workspace = suite(
         """

@@ -221,3 +221,9 @@ def test_what_is_no_har_is_refused(data, why):
     with pytest.raises(IntegrityError, match=why) as caught:
         har.read(data, "s.har")
     assert caught.value.message.startswith("s.har:")
+
+
+def test_an_error_does_not_quote_a_url_with_a_password_in_it():
+    with pytest.raises(IntegrityError, match="url cannot be read") as caught:
+        har.read(log(entry(request={"url": "http://user:hunter2@ex\u2100mple.test/"})), "s.har")
+    assert "hunter2" not in caught.value.message

@@ -77,6 +77,11 @@ def test_each_kind_of_credential_is_found_where_it_stands_and_never_shown(label,
         assert credential not in repr(found)
 
 
+@pytest.mark.parametrize("before", ["%3D", "next%3ftoken%3D", "a%20", "\\u003d", "\\\\u0000"])
+def test_an_escape_right_before_a_credential_does_not_hide_it(before):
+    assert scan(f'{{"text": "x{before}{token("ghp_", 36)}"}}'.encode()) == [Finding("GitHub token", 1)]
+
+
 @pytest.mark.parametrize(("label", "credential"), CREDENTIALS)
 def test_what_was_redacted_is_not_found(label, credential):
     secret = credential.removeprefix("Bearer ").strip() if "earer" in credential else credential

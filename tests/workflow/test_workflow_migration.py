@@ -230,6 +230,29 @@ def test_a_directory_that_only_a_set_up_could_tell_is_not_guessed(mover):
     assert "vcr_cassette_dir needs a set-up" in orphan.why
 
 
+def test_a_fixture_that_skips_leaves_its_tests_cassette_an_orphan_and_the_others_migrate(mover):
+    suite(mover, """\
+        import pytest
+
+        class TestOther:
+            @pytest.fixture
+            def vcr_config(self):
+                pytest.skip("not today")
+
+            @pytest.mark.vcr
+            def test_skipped(self): ...
+
+        @pytest.mark.vcr
+        @pytest.mark.parametrize("n", ["a-b"])
+        def test_users(n): ...
+        """)  # fmt: skip
+    mover.write("tests/cassettes/test_api/test_users[a-b].yaml", cassette())
+    mover.write("tests/cassettes/test_api/TestOther.test_skipped.yaml", cassette())
+    plan = mover.plan()
+    assert list(mover.used(plan)) == [f"{USERS}[a-b]"]
+    assert "not today" in plan.orphans[0].why
+
+
 def test_deselected_tests_count_too_and_broken_modules_do_not_hide_the_others(mover):
     mover.write("pytest.ini", "[pytest]\naddopts = -m 'not slow' --strict-markers\nmarkers = slow: x\n")
     suite(mover, "import pytest\n@pytest.mark.slow\n@pytest.mark.vcr\ndef test_users(): ...\n")
@@ -317,6 +340,44 @@ def test_a_name_that_fits_two_cassettes_is_no_mapping(mover):
     assert mover.plan().items == ()
     with pytest.raises(UsageError, match="fits 2 recordings"):
         migration.make(mover.project(), Asked("vcr", [], {"users.yaml": [USERS]}))
+
+
+@pytest.mark.parametrize("how", ["by path", "by map", "by directory"])
+def test_a_name_is_looked_up_among_all_files_not_only_those_to_migrate(mover, monkeypatch, how):
+    for name in "ab":
+        mover.write(f"tests/{name}/test_{name}.py", f"def test_{name}():\n    v.use_cassette('users.yaml')\n")
+        mover.write(f"tests/{name}/fix/users.yaml", cassette(name))
+    table, paths = {}, ()
+    if how == "by path":
+        paths = ("tests/b",)
+    elif how == "by map":
+        table = {"tests/a/fix/users.yaml": "tests/a/test_a.py::test_a"}
+    else:
+        monkeypatch.chdir(mover.root / "tests/b/fix")
+    used = mover.used(mover.plan("auto", *paths, **table))
+    assert used == {test: [file] for file, test in table.items()}
+
+
+@pytest.mark.parametrize("path", ["", "b"])
+def test_betamax_cassettes_of_one_name_in_two_directories_are_no_ones(mover, path):
+    suite(mover, "class TestX:\n    def test_y(self): ...\n")
+    for name in "ab":
+        mover.write(f"{name}/TestX.test_y.json", '{"http_interactions": [], "recorded_with": "betamax"}')
+    assert mover.plan("betamax", path).items == ()
+    (mover.root / "a/TestX.test_y.json").unlink()
+    assert list(mover.used(mover.plan("betamax"))) == ["tests/test_api.py::TestX::test_y"]
+
+
+def test_an_inherited_test_is_none_of_the_class_it_is_inherited_from(mover):
+    suite(mover, """\
+        class Base:
+            def test_users(self):
+                with v.use_cassette("users.yaml"): ...
+
+        class TestOne(Base): ...
+        """)  # fmt: skip
+    mover.write("tests/users.yaml", cassette())
+    assert mover.plan().items == ()
 
 
 def test_the_id_of_a_plain_cassette_is_its_path_as_the_persister_has_it(mover):
@@ -440,6 +501,29 @@ def test_a_cassette_of_several_tests_goes_only_when_all_of_them_have_it(mover):
     report = mover.migrate(how=How(delete_originals=True, force=True))
     assert not shared.exists()
     assert len({kinds["http"] for kinds in mover.lines().values()}) == 1
+
+
+def test_an_original_that_a_recording_left_alone_links_to_stays(mover):
+    file = mover.write("cassettes/a.yaml", cassette())
+    (mover.root / "cassettes/b.yaml").symlink_to("a.yaml")
+    mover.approved("cassettes/b.yaml", http=http("other"))
+    report = mover.migrate("vcr", how=How(delete_originals=True))
+    assert statuses(report) == {"cassettes/a.yaml": "taken", "cassettes/b.yaml": "skipped"}
+    assert (report.deleted, file.exists()) == ((), True)
+
+
+def test_an_original_that_is_edited_meanwhile_stays(mover, monkeypatch):
+    file = mover.write("cassettes/a.yaml", cassette())
+    plain = migration.execute.__globals__["_Run"].flush
+
+    def flush(run):
+        plain(run)
+        file.write_text(cassette("edited"))
+
+    monkeypatch.setattr(migration.execute.__globals__["_Run"], "flush", flush)
+    report = mover.migrate("vcr", how=How(delete_originals=True))
+    assert (statuses(report), report.deleted) == ({"cassettes/a.yaml": "taken"}, ())
+    assert "edited" in file.read_text()
 
 
 def test_what_is_approved_with_another_digest_stays_unless_forced(mover):
@@ -651,6 +735,22 @@ def test_bad_files_are_told_one_by_one_and_the_good_ones_migrate(mover, monkeypa
     assert list(mover.lines()) == ["cassettes/good.yaml"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "interactions: *{0}\nversion: 1\n",
+        "interactions: !{0} []\nversion: 1\n",
+        '{{"interactions": [], "{0}": 1, "{0}": 2}}',
+    ],
+)
+def test_a_credential_that_an_error_would_quote_is_not_told(mover, text):
+    secret = "ghp_" + "aB3dE6" * 6
+    mover.write("cassettes/x.yaml", text.format(secret))
+    report = mover.migrate("vcr")
+    assert statuses(report) == {"cassettes/x.yaml": "refused"}
+    assert secret not in json.dumps(report.as_json())
+
+
 def test_files_that_are_no_recordings_are_none_of_our_business(mover):
     mover.write("compose.yaml", "services: {}\n")
     mover.write("package.json", '{"name": "x"}')
@@ -659,6 +759,35 @@ def test_files_that_are_no_recordings_are_none_of_our_business(mover):
     mover.write("env/a.yaml", cassette())
     mover.approved("cassettes/x.yaml", http=http("mine"))
     assert mover.migrate("auto").rows == ()
+
+
+def test_what_lies_beside_a_recording_is_suspected_by_its_ending_and_never_in_the_root(mover):
+    for directory in ("", "tests/data/"):
+        mover.write(f"{directory}good.yaml", cassette())
+        mover.write(f"{directory}other.yaml", "a: 1\n")
+        mover.write(f"{directory}package.json", '{"name": "x"}')
+        mover.write(f"{directory}setup.toml", "a = 1\n")
+    assert {
+        file: status for file, status in statuses(mover.migrate("auto")).items() if status != "orphan"
+    } == {"tests/data/other.yaml": "refused"}
+
+
+def test_a_project_below_a_directory_called_cassettes_is_not_full_of_broken_ones(tmp_path):
+    mover = Mover(tmp_path / "cassettes/project")
+    mover.write("compose.yaml", "services: {}\n")
+    mover.write("tests/data.json", "{}")
+    assert mover.migrate("auto").rows == ()
+
+
+def test_json_in_a_file_called_yaml_is_a_cassette(mover):
+    whole = yaml.safe_load(cassette("caf\u00e9 \U0001f600"))
+    text = json.dumps({"version": 1, "interactions": whole["interactions"]}, indent=4)
+    mover.write("cassettes/users.json.yaml", text)
+    mover.write("other/users.yml", text)
+    assert statuses(mover.migrate("vcr")) == {
+        "cassettes/users.json.yaml": "taken",
+        "other/users.yml": "taken",
+    }
 
 
 def test_a_pipe_or_a_broken_link_among_cassettes_stops_nothing(mover):

@@ -77,7 +77,10 @@ def _notes(document: dict[str, Any]) -> list[str]:
 
 def _moment(said: Any) -> datetime:
     """When it was recorded: the last line of an entry, so that one without it was cut short."""
-    moment = datetime.fromisoformat(of(str, said, "recorded_at"))
+    try:
+        moment = datetime.fromisoformat(of(str, said, "recorded_at"))
+    except ValueError:  # its text quotes the value
+        raise ValueError("recorded_at is no date and time") from None
     if moment.tzinfo is None:
         raise ValueError("recorded_at is cut short")
     return moment

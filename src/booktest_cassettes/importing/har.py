@@ -70,8 +70,8 @@ def read(data: bytes, name: str) -> Imported:
 def _interaction(entry: dict[str, Any]) -> Interaction:
     asked, said = of(dict, entry["request"], "request"), of(dict, entry["response"], "response")
     url = of(str, asked["url"], "url").partition("#")[0]
-    if urlsplit(url).scheme.lower() not in ("http", "https"):
-        raise _Skip(f"a {_scheme(url)} URL is no HTTP exchange")
+    if (scheme := _scheme(url)) not in ("http", "https"):
+        raise _Skip(f"a {_shown(scheme)} URL is no HTTP exchange")
     status = of(int, said["status"], "status")
     if entry.get("_resourceType") == "websocket" or "_webSocketMessages" in entry or status == 101:
         raise _Skip("a WebSocket")
@@ -82,7 +82,13 @@ def _interaction(entry: dict[str, Any]) -> Interaction:
 
 
 def _scheme(url: str) -> str:
-    scheme = urlsplit(url).scheme.lower()
+    try:
+        return urlsplit(url).scheme.lower()
+    except ValueError:  # its text quotes the URL, with any password in it
+        raise ValueError("its url cannot be read") from None
+
+
+def _shown(scheme: str) -> str:
     return f"{scheme[:20]}:" if scheme.replace("-", "").isalnum() else "relative"
 
 

@@ -12,6 +12,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import IntegrityError
@@ -55,6 +56,9 @@ def read_text(data: bytes, name: str) -> Any:
         raise IntegrityError(f"{name}: is empty", hint=_HINT)
     if name.endswith(".json") or (start in b"{[" and not name.endswith((".yaml", ".yml"))):
         return read_json(data, name)
+    if start in b"{[":  # JSON in a .yaml is read as JSON: its pairs of surrogates are none of YAML's
+        with suppress(IntegrityError):
+            return read_json(data, name)
     return read_yaml(data, name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from .tally import Tally
@@ -15,6 +15,7 @@ _WORDS = {
     "INTACT": "intact",
     "NEW": "new",
     "UPDATED": "updated",
+    "GONE": "gone",
     "DRIFT": "drifted",
     "MISSING": "missing",
     "LOST": "corrupt or lost",
@@ -98,7 +99,7 @@ def next_command(tally: Tally) -> str:
     if tally.lost:
         return "booktest-cassettes status --ci  (says of each how to have it back)"
     if tally.missing:
-        only = f" -- {_quoted(next(iter(tally.missing)))}" if len(tally.missing) == 1 else ""
+        only = _only(tally.missing)
         return f"booktest-cassettes run{only}  (records what is missing; on your machine, not in CI)"
     if tally.unrecorded and not tally.drifted():
         (first, *others) = tally.unrecorded.values()
@@ -107,12 +108,17 @@ def next_command(tally: Tally) -> str:
         return "booktest-cassettes review  (or status, then approve --all, reject --all)"
     if drifted := tally.drifted():
         # To record anew what did not drift would give a reviewer more to look at.
-        how = f"-S -- {_quoted(next(iter(drifted)))}" if len(drifted) == 1 else "--record verify --stage"
+        how = f"-S{only}" if (only := _only(drifted)) else "--record verify --stage"
         return f"booktest-cassettes run {how}, then booktest-cassettes review  (on your machine, not in CI)"
     if unused := [*tally.unused, *(test_id for test_id in _unwritten(tally) if test_id not in tally.unused)]:
-        only = f" -- {_quoted(unused[0])}" if len(unused) == 1 else ""
-        return f"booktest-cassettes run -S{only}  (records anew, without what is not played)"
+        return f"booktest-cassettes run -S{_only(unused)}  (records anew, without what is not played)"
     return ""
+
+
+def _only(test_ids: Collection[str]) -> str:
+    """What makes pytest run this one alone; the id of a ``use_cassette`` is a path that it cannot run."""
+    (first, *others) = test_ids
+    return f" -- {_quoted(first)}" if not others and "::" in first else ""
 
 
 def _quoted(text: str) -> str:

@@ -17,6 +17,9 @@ from ..errors import (
     UnhandledRequest,
 )
 
+#: What waits for review.
+_CHANGES = ("NEW", "UPDATED", "GONE")
+
 
 @dataclass
 class Tally:
@@ -96,13 +99,13 @@ class Tally:
         return +found
 
     def pending(self) -> dict[str, dict[str, str]]:
-        """Tests that this session recorded, with their new and updated kinds, and results."""
+        """Tests that this session recorded, with their kinds that are new, updated or gone, and results."""
         found = {
-            test_id: {kind: state for kind, state in kinds.items() if state in ("NEW", "UPDATED")}
+            test_id: {kind: state for kind, state in kinds.items() if state in _CHANGES}
             for test_id, kinds in self.states.items()
         }
         for test_id, state in self.results.items():
-            if state in ("NEW", "UPDATED", "GONE"):
+            if state in _CHANGES:
                 found[test_id] = {**found.get(test_id, {}), "result": state}
         return {test_id: kinds for test_id, kinds in sorted(found.items()) if kinds}
 

@@ -7,6 +7,7 @@ test that is marked.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -93,8 +94,17 @@ def option(config: pytest.Config, name: str) -> Any:
 
 def mode(config: pytest.Config) -> str | None:
     """The record mode that the command line asks for."""
-    asked: str | None = config.getoption("--cassettes") or option(config, "--record-mode")
+    asked: str | None = config.getoption("--cassettes") or _record_mode(config)
     return asked or ("off" if option(config, "--disable-recording") else None)
+
+
+def _record_mode(config: pytest.Config) -> str | None:
+    """``--record-mode``; where ``addopts`` has it, as in many a suite, ``run -S`` overrides it."""
+    typed = any(str(one).startswith("--record-mode") for one in config.invocation_params.args)
+    if os.environ.get("BOOKTEST_RECORD_MODE") and not typed:
+        return None
+    asked: str | None = option(config, "--record-mode")
+    return asked
 
 
 def is_ours(item: pytest.Item) -> bool:

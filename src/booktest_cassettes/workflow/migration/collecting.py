@@ -25,6 +25,7 @@ from ...digest import md5_hex
 OUT = "BOOKTEST_COLLECTED"
 _FORBIDDEN = "<>?%*:|\"'/\\"
 _NAME_MAX = 255
+_OUTCOMES = (pytest.skip.Exception, pytest.fail.Exception)  # no kinds of Exception
 _MARKERS = ("vcr", "default_cassette", "block_network", "allowed_hosts")
 
 
@@ -67,7 +68,7 @@ def _described(item: pytest.Item, known: dict[Any, Any]) -> dict[str, Any]:
         return found
     try:
         found["files"] = _files(item, markers, known)
-    except Exception as error:  # noqa: BLE001 - a user's own fixture may do anything
+    except (Exception, *_OUTCOMES) as error:  # noqa: BLE001 - a user's own fixture may do anything
         found["why"] = f"{type(error).__name__}: {error}"[:300]
     return found
 

@@ -76,10 +76,23 @@ def _in_directory(project: Project, top: Path, formats: Sequence[Format]) -> Ite
         yield from known
         if known and all(one.format.by_name for one in known):
             continue
-        # What lies among recordings and is none is broken: it must not be passed over.
         ours = directory.is_relative_to(project.config.snapshots_dir)
-        if not ours and (known or _CASSETTES in directory.parts):
-            yield from (Found(path, known[0].format if known else first) for path, first in others)
+        suspects = set() if ours else _suspects(project, directory, known)
+        yield from (
+            Found(path, known[0].format if known else first)
+            for path, first in others
+            if path.suffix in suspects
+        )
+
+
+def _suspects(project: Project, directory: Path, known: Sequence[Found]) -> set[str]:
+    """The endings of files that must be broken recordings, and not be passed over, if they are not whole.
+
+    Beside recordings those with the same ending; but not in the root, where configuration is.
+    """
+    if _CASSETTES in PurePosixPath(project.relative(directory)).parts:
+        return {suffix for one in FORMATS for suffix in one.suffixes}
+    return set() if directory == project.config.root else {one.path.suffix for one in known}
 
 
 def walk(project: Project, top: Path) -> Iterator[tuple[Path, list[str]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from shlex import quote
@@ -70,7 +71,7 @@ def execute(project: Project, plan: Plan, how: How = How(), progress: Progress =
     run = _Run(project, how, progress)
     rows = [*(run.take(item) for item in plan.items), *(_orphan(project, one) for one in plan.orphans)]
     run.flush()
-    deleted = _delete(project, plan, rows) if how.delete_originals and not how.dry_run else []
+    deleted = _delete(run, plan, rows) if how.delete_originals and not how.dry_run else []
     notes = [*plan.notes, *run.tidy(rows, deleted)]
     rows.sort(key=lambda row: (row.paths, row.test_id))
     changed = tuple(dict.fromkeys(run.changed))
@@ -87,6 +88,7 @@ class _Run:
         self.manifest: Manifest = project.read_manifest()
         self.cleaner = resolve(project.config, Options()).cleaner
         self.changed: list[str] = []
+        self.read: dict[str, set[Digest]] = {}
         self._batch = _Batch()
         self._takers: dict[str, tuple[str, ...]] = {}
 
@@ -117,7 +119,7 @@ class _Run:
             kinds={kind.value: str(digest) for kind, digest in kinds.items()},
             interactions=made.interactions,
             size=sum(map(len, made.blobs.values())),
-            notes=(*imported.notes, *(f"left out: {problem.message}" for problem in problems)),
+            notes=(*imported.notes, *(f"left out: {_reason(problem)}" for problem in problems)),
             exit_code=max((problem.exit_code for problem in problems), default=0),
             redactions=made.redactions,
             stays=imported.stays or bool(problems),
@@ -131,6 +133,7 @@ class _Run:
             data = read_bytes(file)
             if data is None:
                 raise IntegrityError(f"{name}: is gone", hint="restore it, or migrate without it")
+            self.read.setdefault(name, set()).add(Digest.of(data))
             yield name, data
 
     def _decided(self, row: Row, kinds: Mapping[Kind, Digest], blobs: Mapping[Kind, bytes]) -> Row:
@@ -234,7 +237,14 @@ def _secrets(row: Row, blobs: Mapping[Kind, bytes]) -> Row | None:
 
 
 def _refused(row: Row, error: CassetteError) -> Row:
-    return replace(row, status="refused", why=error.message, hint=error.hint, exit_code=error.exit_code)
+    return replace(row, status="refused", why=_reason(error), hint=error.hint, exit_code=error.exit_code)
+
+
+def _reason(error: CassetteError) -> str:
+    """What an error says, unless the piece of the file that it quotes is a credential."""
+    if scan(error.message.encode("utf-8", "replace")):
+        return "cannot be read; what is wrong with it looks like a credential, and is not shown"
+    return error.message
 
 
 def _orphan(project: Project, orphan: Orphan) -> Row:
@@ -253,8 +263,9 @@ def _orphan(project: Project, orphan: Orphan) -> Row:
 # -- originals ---------------------------------------------------------------------------------------
 
 
-def _delete(project: Project, plan: Plan, rows: list[Row]) -> list[str]:
+def _delete(run: _Run, plan: Plan, rows: list[Row]) -> list[str]:
     """Delete the files whose recording can be had from now on, for every test that uses them."""
+    project = run.project
     manifest = project.read_manifest()
     safe = [row.status in ("taken", "there") and _is_there(project, row, manifest) for row in rows]
     kept = {
@@ -265,7 +276,10 @@ def _delete(project: Project, plan: Plan, rows: list[Row]) -> list[str]:
     }
     files = {project.relative(file): file for item in plan.items for file in item.files}
     kept = kept.union(*(_payloads(project, row) for row in rows))  # that is where a snapshot is now
-    going = [path for path in files if path not in kept]
+    # A link elsewhere may be all that a recording we did not take consists of; a file may have been edited.
+    real = {os.path.realpath(project.config.root / path) for path in kept}
+    going = [path for path, file in files.items() if path not in kept and os.path.realpath(file) not in real]
+    going = [path for path in going if run.read.get(path) == {Digest.of(read_bytes(files[path]) or b"")}]
     for path in going:
         remove(files[path])
         remove_empty(files[path].parent, top=project.config.root)

@@ -6,18 +6,21 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from shlex import quote
+from typing import TypeAlias
 
 from ...errors import UsageError
 from ...project import Project
-from .detect import Found
+from .detect import Found, walk
 from .plan import Asked, Item, Orphan, Plan
 from .sources import Format
 from .suite import Suite, collect, functions, test_ids
 
 _FORBIDDEN = frozenset("<>?%*:|\"'/\\")
 _SUFFIXES = (".yaml", ".yml", ".json")
+_There: TypeAlias = Callable[[], Mapping[str, Collection[Path]]]
 
 
 @dataclass
@@ -69,9 +72,10 @@ def assign(project: Project, files: Sequence[Found], asked: Asked) -> Plan:
     if not rest:
         return plan.done(())
     suite = collect(project)
-    literals = _resolved(project, rest, suite)
+    there = cache(partial(_there, project, rest))
+    literals = _resolved(rest, suite, there)
     for found in rest:
-        _take_by_suite(plan, found, suite, literals)
+        _take_by_suite(plan, found, suite, literals, there)
     return plan.done([suite.note])
 
 
@@ -94,10 +98,13 @@ def _take_own(plan: _Plan, found: Found, known: Callable[[], Collection[str]]) -
 
 
 def _take_by_suite(
-    plan: _Plan, found: Found, suite: Suite, literals: Mapping[Path, Mapping[str, int]]
+    plan: _Plan, found: Found, suite: Suite, literals: Mapping[Path, Mapping[str, int]], there: _There
 ) -> None:
     tests = suite.uses.get(found.path) or literals.get(found.path)
     if not tests and found.format.users:
+        if len(there()[found.path.name]) > 1:  # its name says nothing of the directory
+            plan.orphans.append(_orphan(plan.project, found, "another file has the same name"))
+            return
         named = found.format.users(found.path.stem, suite.ids or tuple(test_ids(plan.project)))
         tests = dict.fromkeys(named, 0)
     if tests:
@@ -137,8 +144,8 @@ def _by_name(project: Project, found: Found, suite: Suite) -> tuple[str, str]:
     fitting = [one for one in functions(project, source) if _plain_name(one.id) == plain]
     if len(fitting) != 1:
         return "", f"{project.relative(source)} has no one test for its name"
-    # A hyphen may stand for a character that no file name takes.
-    if fitting[0].is_parametrised != bool(bracket) or "-" in parameter:
+    # A hyphen may stand for a character that no file name takes; a name that was too long has lost its end.
+    if fitting[0].is_parametrised != bool(bracket) or "-" in parameter or (bracket and parameter[-1:] != "]"):
         return "", "its test has parameters, which only the collected suite knows"
     return f"{fitting[0].id}{bracket}{parameter}", ""
 
@@ -155,14 +162,25 @@ def _plain_name(test_id: str) -> str:
 # -- use_cassette and --map ----------------------------------------------------------------------------
 
 
-def _resolved(project: Project, files: Sequence[Found], suite: Suite) -> Mapping[Path, Mapping[str, int]]:
+def _there(project: Project, files: Iterable[Found]) -> Mapping[str, Collection[Path]]:
+    """All files there are, by name: one that is not to migrate now may be the one that is meant."""
+    there: dict[str, set[Path]] = {}
+    walked = (where / name for where, names in walk(project, project.config.root) for name in names)
+    for path in chain((found.path for found in files), walked):
+        there.setdefault(path.name, set()).add(path)
+    return there
+
+
+def _resolved(files: Sequence[Found], suite: Suite, there: _There) -> Mapping[Path, Mapping[str, int]]:
     """The files that ``use_cassette`` names mean; a name that fits several means none of them."""
     found: dict[Path, dict[str, int]] = {}
     if all(one.path in suite.uses for one in files):
         return found
+    asked = {one.path for one in files}
     for name, tests in suite.literals.items():
-        fitting = _fitting(project, [one.path for one in files], name)
-        if len(fitting) == 1:
+        endings = _endings(name)
+        fitting = _ending({path for ending in endings for path in there().get(ending[-1], ())}, endings)
+        if len(fitting) == 1 and fitting[0] in asked:
             found.setdefault(fitting[0], {}).update(tests)
     return found
 
@@ -190,8 +208,15 @@ def _fitting(project: Project, files: Iterable[Path], name: str) -> list[Path]:
         whole = Path(os.path.abspath(base / name))  # noqa: PTH100 - no links followed
         if exact := [path for path in files if path in (whole, *_suffixed(whole))]:
             return exact
+    return _ending(files, _endings(name))
+
+
+def _endings(name: str) -> list[tuple[str, ...]]:
     wanted = PurePosixPath(name).parts
-    endings = [wanted, *((*wanted[:-1], f"{wanted[-1]}{suffix}") for suffix in _SUFFIXES)] if wanted else []
+    return [wanted, *((*wanted[:-1], f"{wanted[-1]}{suffix}") for suffix in _SUFFIXES)] if wanted else []
+
+
+def _ending(files: Iterable[Path], endings: Iterable[tuple[str, ...]]) -> list[Path]:
     return [path for path in files if any(path.parts[-len(ending) :] == ending for ending in endings)]
 
 

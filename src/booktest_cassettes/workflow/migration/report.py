@@ -151,7 +151,7 @@ class Report:
         verb = "would migrate" if self.dry_run else "migrated"
         yield Line(f"{verb}: {', '.join(states) or 'nothing was found'} ({of})", "title")
         if self.deleted:
-            yield Line(f"deleted: {_count(len(self.deleted), 'original')}")
+            yield Line(f"deleted: {_count(len(self.deleted), 'original')}  (git add --update stages that)")
 
 
 def _counted(number: int, status: Status) -> str:

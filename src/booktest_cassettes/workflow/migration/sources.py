@@ -107,9 +107,9 @@ def is_vcr(path: PurePosixPath, head: bytes) -> bool:
     """Whether a file looks like a cassette of vcrpy's."""
     if path.parent.name == "_snapshots":  # booktest's payloads, and ours
         return False
-    if path.suffix == ".json":
-        return bool(_VCR_JSON.search(head))
-    return bool(_VCR_YAML.search(head)) and b"http_interactions" not in head
+    if _VCR_JSON.search(head):  # under any name: vcrpy does not tie one to its serializer
+        return True
+    return path.suffix != ".json" and bool(_VCR_YAML.search(head)) and b"http_interactions" not in head
 
 
 # Each in linear time, whatever the file: all YAML of a project is looked at.

@@ -55,9 +55,17 @@ class Suite:
 
     def _ids_of(self, function: _Function) -> list[str]:
         ids = self._by_function.get(function.id, [])
-        if not ids and not function.is_parametrised:
+        if not ids and not function.is_parametrised and not self._knows(function.id):
             return [function.id]
         return ids
+
+    def _knows(self, test_id: str) -> bool:
+        """Whether the file of a test was collected: what is not among its tests then is none."""
+        return test_id.partition("::")[0] in self._files
+
+    @cached_property
+    def _files(self) -> frozenset[str]:
+        return frozenset(test_id.partition("::")[0] for test_id in self.ids)
 
     @cached_property
     def _by_function(self) -> Mapping[str, list[str]]:
