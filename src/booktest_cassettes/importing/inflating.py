@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-#: Bytes of one body, decompressed: as much again as the biggest recording that is read, times eight.
+#: Bytes of one body, decompressed: twice the biggest file that is read.
 LIMIT = 64 * 1024 * 1024
 _SMALL = 256 * 1024  # zlib makes at most a thousand bytes out of one
 _STEP = 1024 * 1024
