@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
 from .errors import CheckFailed, UsageError
+from .wording import count
 
 if TYPE_CHECKING:
     from .recording.compared import Difference
@@ -124,8 +125,8 @@ class Writer:
         if not self._failed:
             return None
         lines = [f"- [ ] {visible(label)}" for label in self._failed]
-        count = f"{len(lines)} check{'s' * (len(lines) != 1)} of its result failed:"
-        return CheckFailed("\n  ".join([f"{test_id}: {count}", *lines]))
+        first = f"{test_id}: {count(len(lines), 'check')} of its result failed:"
+        return CheckFailed("\n  ".join([first, *lines]))
 
     def _heading(self, level: int, title: object) -> None:
         self._add("heading", f"{'#' * level} {_one_line(self._shown(title))}")

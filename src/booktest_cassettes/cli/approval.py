@@ -9,8 +9,9 @@ import click
 
 from ..digest import Kind
 from ..errors import UsageError
+from ..wording import count
 from .arguments import TestName
-from .common import count, project_of, showing, told
+from .common import project_of, showing, told
 
 if TYPE_CHECKING:
     from ..project import Project

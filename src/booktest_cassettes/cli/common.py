@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..wording import count
+
 if TYPE_CHECKING:
     from ..project import Project
     from ..workflow.lines import Line, Style
@@ -24,11 +26,6 @@ def project_of(context: click.Context) -> Project:
     from ..project import Project
 
     return Project.open(Path.cwd(), context.obj)
-
-
-def count(number: int, noun: str) -> str:
-    """``1 test``, ``2,000 tests``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def told(verb: str, moved: Moved, where: str = "") -> str:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import click
 
+from ..wording import count
 from ..workflow.lines import Line
 from ..workflow.review import Act, Decision, Keys, Review, press
 from . import screen
@@ -146,7 +147,7 @@ class Desk:
         shown, left = screen.fit(list(islice(body, _MOST)), screen.height() - _AROUND)
         print_lines([Line(""), screen.rule(f"[{number + 1}/{self.review.total}]"), *shown])
         if left:
-            print_lines([Line(f"... {left:,} more line{'s' * (left != 1)}: d shows all", "dim")])
+            print_lines([Line(f"... {count(left, 'more line')}: d shows all", "dim")])
         print_lines([Line("")])
         self._prompt()
 

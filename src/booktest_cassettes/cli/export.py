@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CassetteError, UsageError
+from ..wording import count
 from .arguments import TestName
-from .common import count, project_of
+from .common import project_of
 
 if TYPE_CHECKING:
     from ..project import Project

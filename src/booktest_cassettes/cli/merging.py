@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import CassetteError
-from .common import count, project_of
+from ..wording import count
+from .common import project_of
 
 if TYPE_CHECKING:
     from ..workflow.merge import Merged

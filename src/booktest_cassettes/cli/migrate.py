@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..wording import count
 from .approval import commit_or_tell
-from .common import count, print_lines, project_of, showing
+from .common import print_lines, project_of, showing
 
 if TYPE_CHECKING:
     from ..project import Project

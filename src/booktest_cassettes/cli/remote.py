@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import UsageError
+from ..wording import count
 from .arguments import TestName
-from .common import count, project_of, showing, told
+from .common import project_of, showing, told
 
 if TYPE_CHECKING:
     from ..workflow.transfer import Moved

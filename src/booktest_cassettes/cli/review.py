@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import CassetteError, SnapshotPending, UsageError
+from ..wording import count
 from .arguments import TestName
-from .common import count, print_lines, project_of, showing
+from .common import print_lines, project_of, showing
 
 if TYPE_CHECKING:
     from ..project import Project

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import ManifestError, UsageError
-from .common import count, project_of
+from ..wording import count
+from .common import project_of
 
 if TYPE_CHECKING:
     from ..project import Project

@@ -14,12 +14,13 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..recording.calls import Call
+from ..wording import count
 from . import booktest_exchanges as exchanges
 from .booktest_calls import read_calls, read_env
 from .booktest_exchanges import Exchange
 from .booktest_paths import Part, part_of
 from .imported import Imported
-from .shapes import at, counted, of
+from .shapes import at, of
 from .yaml_reading import read_json
 
 _KINDS = ("env", "func", "http", "httpx", "snapshot")
@@ -124,8 +125,8 @@ def _imported(content: _Content) -> Imported:
         content.env,
         tuple(content.calls.values()),
         (
-            *(f"{counted(number, 'request')} {what}" for what, number in notes.items()),
-            *([f"{counted(content.snapshots, 'value')} {KEPT}"] if content.snapshots else []),
+            *(f"{count(number, 'request')} {what}" for what, number in notes.items()),
+            *([f"{count(content.snapshots, 'value')} {KEPT}"] if content.snapshots else []),
         ),
         stays=content.snapshots > 0,
     )

@@ -13,9 +13,10 @@ from typing import Any
 
 from ..errors import IntegrityError
 from ..recording.model import Headers, Interaction, Request, Response, header
+from ..wording import count
 from . import answers
 from .imported import Imported
-from .shapes import at, counted, of
+from .shapes import at, of
 from .yaml_reading import check_size, read_yaml
 
 VERSION = 1
@@ -69,7 +70,7 @@ def _toml(data: bytes, name: str) -> Any:
 
 def _notes(document: dict[str, Any]) -> list[str]:
     return [
-        f"{counted(len(items), noun)} not taken: only HTTP is recorded here"
+        f"{count(len(items), noun)} not taken: only HTTP is recorded here"
         for key, noun in _OTHERS.items()
         if isinstance(items := document.get(key), list) and items
     ]

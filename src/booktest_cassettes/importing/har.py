@@ -16,9 +16,10 @@ from urllib.parse import urlencode, urlsplit
 
 from ..recording.bodies import media_type
 from ..recording.model import Failure, Headers, Interaction, Request, Response
+from ..wording import count
 from . import answers
 from .imported import Imported
-from .shapes import at, counted, of
+from .shapes import at, of
 from .yaml_reading import read_json
 
 _OURS = "booktest-cassettes"
@@ -63,7 +64,7 @@ def read(data: bytes, name: str) -> Imported:
                 continue
             # Our own export has a page for each kind.
             taken["httpx" if ours and entry.get("pageref") == "httpx" else "http"].append(item)
-    notes = [f"{counted(number, 'entry')} not taken: {why}" for why, number in skipped.items()]
+    notes = [f"{count(number, 'entry')} not taken: {why}" for why, number in skipped.items()]
     return Imported(tuple(taken["http"]), tuple(taken["httpx"]), notes=tuple(notes))
 
 

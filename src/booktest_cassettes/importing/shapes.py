@@ -39,10 +39,3 @@ _WORDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: 
 
 def _word(value: object) -> str:
     return "nothing" if value is None else _WORDS.get(type(value), f"a {type(value).__name__}")
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 entry`` or ``2 entries``."""
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun[:-1]}ies" if noun.endswith("ry") else f"{number:,} {noun}s"

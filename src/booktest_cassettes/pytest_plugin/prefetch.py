@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..modes import RecordMode
 from ..options import record_mode
 from ..project import Project
+from ..wording import count
 
 if TYPE_CHECKING:
     from ..digest import BlobKey
@@ -52,7 +53,7 @@ def prefetch(project: Project, ids: Collection[str], reporter: Any) -> None:
         meter.end()
     if not moved.blobs:
         return
-    blobs = f"{moved.blobs:,} blob{'s' * (moved.blobs != 1)}"
+    blobs = f"{count(moved.blobs, 'blob')}"
     write(f"cassettes: fetched {blobs}, {size(moved.size)} from {project.place}\n")
 
 

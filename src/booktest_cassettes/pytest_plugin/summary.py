@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from ..wording import count
 from .tally import Tally
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage
     counts = tally.counts()
     parts = [f"{counts[state]} {word}" for state, word in _WORDS.items() if counts[state]]
     tests = len(tally.states)
-    of = f" of {tests} test{'s' * (tests != 1)}" if tests else ""
+    of = f" of {count(tests, 'test')}" if tests else ""
     reporter.write_line(f"snapshots: {', '.join(parts) or 'none'}{of} (mode {mode}, storage {storage})")
     if tally.results:
         states = Counter(tally.results.values())
@@ -73,9 +74,7 @@ def _details(tally: Tally) -> Iterator[str]:
     yield from _named("asked for what is not recorded", dict.fromkeys(sorted(tally.unrecorded), ""))
     refused = {test_id: f"{count} attempts" for test_id, count in sorted(tally.refused.items()) if count > 1}
     yield from _named("network refused", {**dict.fromkeys(sorted(tally.refused), ""), **refused})
-    unused = {
-        test_id: f"{count} interaction{'s' * (count != 1)}" for test_id, count in sorted(tally.unused.items())
-    }
+    unused = {test_id: f"{count(number, 'interaction')}" for test_id, number in sorted(tally.unused.items())}
     yield from _named("recorded and not played", unused)
     yield from _named("approved results that are no longer written", dict.fromkeys(_unwritten(tally), ""))
 

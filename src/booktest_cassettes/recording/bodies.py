@@ -22,7 +22,7 @@ _LEVELS = (6, 5, 4, 3, 2, 7, 8, 9, 1, 0)  # where several give the same bytes, t
 _LIKELY = {2: (9, *_LEVELS), 4: (1, 0, *_LEVELS)}
 _TRIAL = 131_072  # bytes of content; a wrong level mostly shows itself in the first of them
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
-_LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
+LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
 _AWS_JSON = "application/x-amz-json"
 
 
@@ -144,7 +144,7 @@ def pieces(body: Body, content_type: str, splits: tuple[int, ...] = ()) -> list[
         kind = media_type(content_type)
         if kind == "text/event-stream":
             return _cut(wire, [match.end() for match in _EVENT_END.finditer(wire)])
-        if kind in _LINE_TYPES:
+        if kind in LINE_TYPES:
             return wire.splitlines(keepends=True)
     return [wire] if wire else []
 

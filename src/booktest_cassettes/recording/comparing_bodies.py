@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from ..digest import Digest
 from . import comparing_noise as noise
-from .bodies import Body, media_type, pieces
+from .bodies import LINE_TYPES, Body, media_type, pieces
 from .compared import Difference
 from .comparing_fields import fields
 from .comparing_lines import lines
@@ -24,7 +24,6 @@ from .matching import Matcher, boundary_of, without_boundary
 from .model import Headers, Request, header
 
 _MANY = 2_000  # differences of one body that are told one by one
-_LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
 _ALIKE = 0.3  # of the words of two events, lines or parts, to be called one that changed
 _PART_NAME = re.compile(rb'[;\s]name="?([^";\r\n]*)', re.IGNORECASE)
 _PART_TYPE = re.compile(rb"(?im)^content-type:[ \t]*([^\r\n]*)")
@@ -248,7 +247,7 @@ def _size(data: bytes) -> str | None:
 _READINGS = (
     _empty,
     partial(_as_pieces, ("text/event-stream",), "event"),
-    partial(_as_pieces, _LINE_TYPES, "line"),
+    partial(_as_pieces, LINE_TYPES, "line"),
     _as_json,
     _as_form,
     _as_parts,

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 from urllib.parse import parse_qsl
 
+from ..wording import printable
 from .bodies import media_type
 from .matching import LEGACY, Matcher, parse_uri, without_boundary
 from .model import Request
@@ -92,7 +93,7 @@ def _lines(names: Iterable[str], made: Request, recorded: Request, matcher: Matc
             told = True
             yield line
         if not told:
-            yield f"{_printable(name)[:_LABEL]} tells them apart"
+            yield f"{printable(name)[:_LABEL]} tells them apart"
 
 
 def json_differences(new: Any, old: Any, path: str = "$") -> Iterator[tuple[str, Any, Any]]:
@@ -117,7 +118,7 @@ def _line(field: str, new: object, old: object) -> str:
     start = 0
     if min(len(mine), len(theirs)) > _LENGTH:
         start = parting(mine, theirs) - _CONTEXT
-    label = _clipped(_printable(field), 0, _LABEL)
+    label = _clipped(printable(field), 0, _LABEL)
     return f"{label}: {_clipped(mine, start)} now, {_clipped(theirs, start)} recorded"
 
 
@@ -127,7 +128,7 @@ def shown(value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    return "nothing" if value is _ABSENT else _printable(json.dumps(value, ensure_ascii=False, default=repr))
+    return "nothing" if value is _ABSENT else printable(json.dumps(value, ensure_ascii=False, default=repr))
 
 
 def _clipped(text: str, start: int, length: int = _LENGTH) -> str:
@@ -137,11 +138,6 @@ def _clipped(text: str, start: int, length: int = _LENGTH) -> str:
     end = start + length
     head, tail = "..." if start else "", "..." if end < len(text) else ""
     return f"{head}{text[start:end]}{tail} ({len(text)} characters)"
-
-
-def _printable(text: str) -> str:
-    # What was recorded must not drive the terminal a message is printed on.
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 _Describe = Callable[[Request, Request, Matcher], Iterable[str]]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..digest import Kind
+from ..wording import printable
 from .comparison import Comparison, Difference, Item, compare
 from .difference import parting
 
@@ -67,7 +68,7 @@ def _lines(comparison: Comparison, clean: Clean) -> Iterator[str]:
     for item in comparison.items:
         if not counts(item):
             continue
-        title = f"{comparison.kind.value}: {_clipped(_printable(item.title), 0, _TITLE)}"
+        title = f"{comparison.kind.value}: {_clipped(printable(item.title), 0, _TITLE)}"
         if item.what == "added":
             yield f"{title} is not recorded"
             continue
@@ -83,7 +84,7 @@ def _differences(differences: Iterable[Difference], clean: Clean) -> Iterator[st
         now, recorded = _shown(new, old), _shown(old, new)
         if now == recorded and old is not None and new is not None:  # a line end at the end, say
             now, recorded = _shown(ascii(new), ascii(old)), _shown(ascii(old), ascii(new))
-        where = _clipped(_printable(difference.where), 0, _TITLE)
+        where = _clipped(printable(difference.where), 0, _TITLE)
         yield f"  {where}: {now} now, {recorded} recorded"
 
 
@@ -94,7 +95,7 @@ def _shown(value: str | None, other: str | None) -> str:
     start = 0
     if other is not None and min(len(value), len(other)) > _LENGTH:
         start = parting(value, other) - _CONTEXT
-    return _printable(_clipped(value, start)) or '""'
+    return printable(_clipped(value, start)) or '""'
 
 
 def _clipped(text: str, start: int, length: int = _LENGTH) -> str:
@@ -103,8 +104,3 @@ def _clipped(text: str, start: int, length: int = _LENGTH) -> str:
     start = max(start, 0)
     head, tail = "..." if start else "", "..." if start + length < len(text) else ""
     return f"{head}{text[start : start + length]}{tail} ({len(text)} characters)"
-
-
-def _printable(text: str) -> str:
-    # What a service says must not drive the terminal a message is printed on.
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ..errors import CassetteError
 from ..recording.comparison import Comparison, Difference, Item
 from ..recording.difference import parting
+from ..wording import count
 from .diff import TestDiff
 from .lines import Line, Style
 from .show import inert
@@ -33,8 +34,8 @@ def headline(diff: TestDiff) -> str:
     parts = [f"{comparison.kind.value}: {_short(comparison)}" for comparison in diff.comparisons]
     parts += [f"result: {_state(diff.result)}"] if diff.result else []
     secrets = len(diff.secrets) + len(diff.result_secrets)
-    parts += [_count(secrets, "possible secret")] if secrets else []
-    parts += [_count(len(diff.problems), "problem")] if diff.problems else []
+    parts += [count(secrets, "possible secret")] if secrets else []
+    parts += [count(len(diff.problems), "problem")] if diff.problems else []
     return inert("; ".join(parts))
 
 
@@ -120,7 +121,7 @@ class _Writer:
         if state(comparison) == "updated":
             yield Line(f"  {comparison.kind.value}  updated  {counts}{kept}")
         else:
-            number = _count(len(comparison.items), _NOUNS.get(comparison.kind.value, "interaction"))
+            number = count(len(comparison.items), _NOUNS.get(comparison.kind.value, "interaction"))
             yield Line(f"  {comparison.kind.value}  {counts}  {number}")
         told = [
             item for item in comparison.items if item.what != "moved" and (self.full or not item.is_noise)
@@ -171,7 +172,7 @@ class _Writer:
         if noisy:
             places = list(dict.fromkeys(_place(difference.where) for difference in noisy))
             more = f" and {len(places) - _NAMES:,} more" if len(places) > _NAMES else ""
-            what = "volatile values" if before else _count(len(noisy), "volatile difference")
+            what = "volatile values" if before else count(len(noisy), "volatile difference")
             text = f"({before}{what}: {', '.join(places[:_NAMES])}{more})"
             yield Line(indent + self.fit(text, len(indent)), "dim")
 
@@ -200,7 +201,7 @@ class _Writer:
 
     def rest(self) -> Iterator[Line]:
         if self._left_out:
-            yield Line(f"  ... and {_count(self._left_out, 'more difference')} (--full shows all)", "dim")
+            yield Line(f"  ... and {count(self._left_out, 'more difference')} (--full shows all)", "dim")
 
     # -- width -----------------------------------------------------------------------------------
 
@@ -245,10 +246,6 @@ def _looks(text: str) -> str:
 
 def _place(where: str) -> str:
     return where.removeprefix("response ").removeprefix("request ").removeprefix("body ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _ended(text: str, columns: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ..wording import count
 from .describe import describe, headline
 from .diff import TestDiff
 from .lines import Line
@@ -81,9 +82,9 @@ def _totals(diffs: Iterable[TestDiff]) -> Iterable[str]:
     for what, number in counts.items():
         if number:
             noun = "recording" if what in ("new", "gone") else "interaction"
-            yield f"{number:,} {noun}{'' if number == 1 else 's'} {what}"
+            yield f"{count(number, noun)} {what}"
     if secrets:
-        yield f"**{secrets:,} possible secret{'' if secrets == 1 else 's'}**"
+        yield f"**{count(secrets, 'possible secret')}**"
     if problems:
         yield f"**{problems:,} could not be read**"
 

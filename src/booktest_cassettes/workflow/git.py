@@ -32,32 +32,19 @@ def run(directory: Path, *arguments: str, given: str = "", hint: str = "") -> st
     UsageError
         With Git's own words, when it refuses or is not there.
     """
-    done = _called(directory, arguments, given, hint)
-    if done.returncode:
-        reason = (done.stderr or done.stdout).strip()
-        raise UsageError(f"git {arguments[0]} failed in {directory}: {reason}", hint=hint)
-    return done.stdout
+    return _text(_checked(directory, arguments, _bytes(given), hint))
 
 
 def ask(directory: Path, *arguments: str) -> str | None:
     """What Git prints, without the line end; ``None`` where it says no, or is not there."""
-    try:
-        done = _called(directory, arguments, "", "")
-    except UsageError:
-        return None
-    return None if done.returncode else done.stdout.removesuffix("\n")
+    said = read(directory, *arguments)
+    return None if said is None else _text(said).removesuffix("\n")
 
 
 def read(directory: Path, *arguments: str, given: bytes = b"") -> bytes | None:
     """What Git prints, byte for byte: the content of a file, say; ``None`` as with :func:`ask`."""
     try:
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - as below
-            cwd=directory,
-            input=given,
-            capture_output=True,
-            check=False,
-        )
+        done = _called(directory, arguments, given)
     except FileNotFoundError:
         return None
     return None if done.returncode else done.stdout
@@ -85,22 +72,9 @@ def objects(directory: Path, names: Sequence[str]) -> dict[str, bytes | None]:
     """
     if not names:
         return {}
-    given = "".join(f"{name}\n" for name in names).encode("utf-8", "surrogateescape")
-    try:
-        done = subprocess.run(
-            ["git", "cat-file", "--batch"],  # noqa: S607 - as above
-            cwd=directory,
-            input=given,
-            capture_output=True,
-            check=False,
-        )
-    except FileNotFoundError:
-        raise UsageError(_MISSING) from None
-    if done.returncode:
-        raise UsageError(
-            f"git cat-file failed in {directory}: {done.stderr.decode(errors='replace').strip()}"
-        )
-    return dict(zip(names, _answers(done.stdout), strict=True))
+    given = _bytes("".join(f"{name}\n" for name in names))
+    output = _checked(directory, ("cat-file", "--batch"), given)
+    return dict(zip(names, _answers(output), strict=True))
 
 
 def _answers(output: bytes) -> Iterator[bytes | None]:
@@ -119,18 +93,30 @@ def _answers(output: bytes) -> Iterator[bytes | None]:
         at += size + 1
 
 
-def _called(
-    directory: Path, arguments: tuple[str, ...], given: str, hint: str
-) -> subprocess.CompletedProcess[str]:
+def _checked(directory: Path, arguments: tuple[str, ...], given: bytes, hint: str = "") -> bytes:
     try:
-        return subprocess.run(
-            ["git", *arguments],  # noqa: S607 - whichever git the user has
-            cwd=directory,
-            input=given,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            check=False,
-        )
+        done = _called(directory, arguments, given)
     except FileNotFoundError:
         raise UsageError(_MISSING, hint=hint) from None
+    if done.returncode:
+        reason = _text(done.stderr or done.stdout).strip()
+        raise UsageError(f"git {arguments[0]} failed in {directory}: {reason}", hint=hint)
+    return done.stdout
+
+
+def _called(directory: Path, arguments: tuple[str, ...], given: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["git", *arguments],  # noqa: S607 - whichever git the user has
+        cwd=directory,
+        input=given,
+        capture_output=True,
+        check=False,
+    )
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")

@@ -20,6 +20,7 @@ from ..files import locked, sweep_temporary
 from ..manifest import save
 from ..project import Project
 from ..storage import Mode
+from ..wording import count
 from . import mode_setting, moving_homes, moving_index, moving_items
 from .approve import LOCK
 from .meter import size as in_words
@@ -284,7 +285,7 @@ def _notes(plan: Plan) -> tuple[str, ...]:
 
 def _counted(items: Sequence[Item]) -> str:
     tests = len({item.test_id for item in items})
-    return f"{len(items):,} snapshot{'s' * (len(items) != 1)} of {tests:,} test{'s' * (tests != 1)}"
+    return f"{count(len(items), 'snapshot')} of {count(tests, 'test')}"
 
 
 def _there(number: int) -> str:

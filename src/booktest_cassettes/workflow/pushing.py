@@ -13,6 +13,7 @@ from ..errors import BlobMissing, CassetteError, IntegrityError, RemoteError
 from ..manifest import Manifest, loads
 from ..project import Project
 from ..store.base import is_intact
+from ..wording import count
 from . import git
 from .homes import pointer_of
 from .merge import decode
@@ -184,7 +185,7 @@ def _refusal(project: Project, ref: Ref, lacking: list[Lacking]) -> CassetteErro
     rest = [f"... and {len(lacking) - _SHOWN:,} more"] if len(lacking) > _SHOWN else []
     is_git = project.place is None
     where = "in the commits that are pushed" if is_git else f"on {project.place}"
-    number = f"{len(lacking):,} recording{'s' * (len(lacking) != 1)}"
+    number = f"{count(len(lacking), 'recording')}"
     message = "\n  ".join([f"not pushed: {ref.name} names {number} not {where}:", *named, *rest])
     round_it = "git push --no-verify goes round this"
     if gone:

@@ -13,6 +13,7 @@ from ..store.pending import Pending, PendingRecords
 from ..store.remote.medium import Medium
 from ..store.remote.remote import Remote
 from ..store.remote.store import Fetched, RemoteStore
+from ..wording import count
 from . import parts, results, staging
 from .select import select
 from .transfer import Moved, Progress, quiet
@@ -45,7 +46,7 @@ def push(
     mine = [record for record in records if not _is_anothers(project, store.remote, record, moved)]
     for record in store.remote.each(mine, partial(_write, project)):
         _remember(project, record)
-    moved.notes.append(f"shared for review: {len(mine):,} test{'s' * (len(mine) != 1)}")
+    moved.notes.append(f"shared for review: {count(len(mine), 'test')}")
     return moved
 
 

@@ -119,7 +119,7 @@ def read(project: Project, *, verify: bool = False) -> Status:
             record for record in project.pending if not parts.is_settled(project, record, project.manifest)
         ),
         lost=tuple(lost),
-        remote=str(_place(project) or ""),
+        remote=str(place_of(project) or ""),
         unfetched=len(unfetched),
         unpushed=tuple(sorted(project.unpushed.read())),
     )
@@ -130,7 +130,7 @@ def _lack(project: Project) -> str:
     return f"{lack.message}; next: {lack.hint}" if lack else ""
 
 
-def _place(project: Project) -> Place | None:
+def place_of(project: Project) -> Place | None:
     """The remote, if it can be told: to look at a full cache nobody needs the package."""
     return project.place if project.storage.mode == "git" else project.storage.place
 

@@ -16,6 +16,7 @@ from ...manifest import Manifest
 from ...project import Project
 from ...store.local import LocalStore
 from ...store.pending import Pending
+from ...wording import count
 from .. import parts, staging
 from ..meter import size
 from . import sweeping
@@ -63,7 +64,7 @@ def check_staging(patient: Patient) -> Findings:
     manifest = _approved(project)
     waiting = [record for record in records if not parts.is_settled(project, record, manifest)]
     if waiting:
-        what = f"{_count(len(waiting), 'test')} waiting for review"
+        what = f"{count(len(waiting), 'test')} waiting for review"
         yield Finding("pending", "note", "", what, "booktest-cassettes review, or approve --all")
     else:
         yield ok("pending", "", "nothing waits for review")
@@ -80,7 +81,7 @@ def check_leftovers(patient: Patient) -> Findings:
         return
     old = list(sweeping.temporary(project))
     if old:
-        what = f"{_count(len(old), 'temporary file')} of killed processes, older than a day"
+        what = f"{count(len(old), 'temporary file')} of killed processes, older than a day"
         mend = partial(sweeping.delete_temporary, project)
         yield Finding("temporary", "note", patient.relative(old[0].parent), what, _FIX, mend=mend)
     else:
@@ -89,12 +90,12 @@ def check_leftovers(patient: Patient) -> Findings:
         return
     stale = list(sweeping.stale_copies(project))
     if stale:
-        what = f"{_count(len(stale), 'copy', 'copies')} of shared recordings that are settled or damaged"
+        what = f"{count(len(stale), 'copy')} of shared recordings that are settled or damaged"
         mend = partial(sweeping.delete_stale_copies, project)
         yield Finding("shared", "note", patient.relative(stale[0].parent), what, _FIX, mend=mend)
     empty = sum(1 for _ in sweeping.empty_directories(project))
     if empty:  # they cost nothing, and every approval leaves some
-        what = f"{_count(empty, 'empty directory', 'empty directories')}, older than a day"
+        what = f"{count(empty, 'empty directory')}, older than a day"
         yield Finding("empty", "ok", "", what, mend=partial(sweeping.delete_empty, project))
     for lock in sorted(cache.glob("**/*.lock")):
         if is_held(lock):
@@ -160,7 +161,7 @@ def _blobs(project: Project, patient: Patient) -> Findings:
         except StorageError as error:
             yield of_error("blob", error)
     how = "every byte verified" if patient.deep else "--deep verifies their bytes"
-    yield ok("blobs", "", f"{_count(tally.blobs, 'approved blob')}, {size(tally.size)}; {how}")
+    yield ok("blobs", "", f"{count(tally.blobs, 'approved blob')}, {size(tally.size)}; {how}")
 
 
 def _look(store: LocalStore, key: BlobKey, tally: _Tally, *, deep: bool) -> None:
@@ -185,7 +186,7 @@ def _quarantine(directory: Path, patient: Patient) -> Findings:
     names = list_names(directory)
     if names:
         total = sum((directory / name).lstat().st_size for name in names)
-        what = f"{_count(len(names), 'corrupt blob')}, {size(total)}, set aside: nothing reads them"
+        what = f"{count(len(names), 'corrupt blob')}, {size(total)}, set aside: nothing reads them"
         where = patient.relative(directory)
         yield Finding("quarantine", "note", where, what, f"look at them, then rm -r {quote(where)}")
 
@@ -219,7 +220,7 @@ def _staged(project: Project, records: list[Pending], *, is_complete: bool) -> F
             yield of_error("staged-lost", error)
     orphans = there - set(named)
     if orphans and is_complete:  # a damaged record may be the one that names them
-        what = f"{_count(len(orphans), 'staged blob')} that no pending record names"
+        what = f"{count(len(orphans), 'staged blob')} that no pending record names"
         mend = partial(sweeping.drop_orphans, project)
         yield Finding("staged-orphan", "note", "", what, _FIX, mend=mend)
 
@@ -238,11 +239,7 @@ def _unpushed(project: Project) -> Findings:
         yield of_error("unpushed", error)
         return
     if waiting:
-        what = f"{_count(len(waiting), 'approved blob')} not on the remote yet"
+        what = f"{count(len(waiting), 'approved blob')} not on the remote yet"
         yield Finding("unpushed", "note", "", what, "booktest-cassettes push, before git push")
     else:
         yield ok("unpushed", "", "nothing waits to be pushed")
-
-
-def _count(number: int, noun: str, many: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else many or noun + 's'}"

@@ -11,6 +11,7 @@ from ...config import DOTFILE, INI, PYPROJECT, TOML, Config
 from ...config_keys import KEYS, Key
 from ...config_sources import flat_entries, read_text, toml_entries
 from ...errors import ConfigError
+from ...wording import count
 from .findings import USAGE, Finding, Findings, of_error, ok, problem
 from .patient import Patient
 
@@ -52,7 +53,7 @@ def _file(path: Path) -> Findings:
         return
     number = len(entries)
     if number or path.name != PYPROJECT:
-        yield ok("configuration-file", path.name, f"read, {number} setting{'s' * (number != 1)} of ours")
+        yield ok("configuration-file", path.name, f"read, {count(number, 'setting')} of ours")
 
 
 def _values(config: Config) -> Findings:
@@ -65,7 +66,7 @@ def _values(config: Config) -> Findings:
 
 def _shown(key: Key, value: Any) -> str:
     if key.field == "redact_patterns":  # somebody may have written a secret itself
-        return f"{len(value)} pattern{'s' * (len(value) != 1)}"
+        return f"{count(len(value), 'pattern')}"
     if isinstance(value, tuple):
         return ", ".join(value) or "nothing"
     if isinstance(value, bool):

@@ -13,6 +13,7 @@ from ...errors import BlobCorrupt, CassetteError, StorageError
 from ...files import read_bytes
 from ...manifest import Manifest, load
 from ...project import Project
+from ...wording import count
 from .. import conflicts, sync
 from .findings import INTEGRITY, Finding, Findings, of_error, ok, problem
 from .patient import Patient
@@ -36,7 +37,7 @@ def check(patient: Patient) -> Findings:
     merged = conflicts.read(project)
     if merged is not None:
         number = len(merged.conflicts)
-        what = f"a merge left {number:,} conflict{'s' * (number != 1)} in it" if number else "merge markers"
+        what = f"a merge left {count(number, 'conflict')} in it" if number else "merge markers"
         yield problem("manifest-conflict", where, what, "booktest-cassettes review", INTEGRITY)
         return
     try:
@@ -73,7 +74,7 @@ def _deleted_tests(root: Path, manifest: Manifest) -> Findings:
     files = Counter(test_id.partition("::")[0] for test_id in manifest.entries)
     gone = [file for file in files if file.endswith(".py") and not _is_there(root / file)]
     for file in sorted(gone)[:_MOST]:
-        what = f"is gone, and the manifest has {files[file]:,} test{'s' * (files[file] != 1)} of it"
+        what = f"is gone, and the manifest has {count(files[file], 'test')} of it"
         yield Finding("test-gone", "note", file, what, _forget(file))
     if len(gone) > _MOST:
         what = f"so are {len(gone) - _MOST:,} more files of tests"

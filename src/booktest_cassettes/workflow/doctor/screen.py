@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from ...wording import count
 from ..lines import Line, Style
 from ..show import inert
 from .findings import Diagnosis, Finding, Group, Level
@@ -74,7 +75,7 @@ def _wrapped(start: str, text: str, style: Style) -> Iterator[Line]:
 
 def _sum(diagnosis: Diagnosis) -> str:
     counts = [(level, diagnosis.count(level)) for level in _LEVELS]
-    said = ", ".join(f"{number} {level}{'s' * (number != 1)}" for level, number in counts if number)
+    said = ", ".join(f"{count(number, level)}" for level, number in counts if number)
     fixable = sum(f.mend is not None and f.level != "ok" for f in diagnosis.findings)
     more = f"; --fix mends {fixable} of them" if fixable else ""
     return f"{said}{more}" if said else "nothing to do"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
+from ...wording import count
 from ..lines import Line, Style
 from ..meter import size
 from ..show import inert
@@ -142,33 +143,29 @@ class Report:
             yield Line(inert(note), "dim")
         redacted = self.redactions
         if redacted:
-            yield Line(f"redacted: {_count(sum(redacted.values()), 'value')}", "title")
-            for place, count in sorted(redacted.items(), key=lambda pair: (-pair[1], pair[0])):
-                yield Line(f"  {inert(place)}: {count:,}")
+            yield Line(f"redacted: {count(sum(redacted.values()), 'value')}", "title")
+            for place, number in sorted(redacted.items(), key=lambda pair: (-pair[1], pair[0])):
+                yield Line(f"  {inert(place)}: {number:,}")
         totals = self.totals
         states = [_counted(totals[status], status) for status in _STATES if totals[status]]
-        of = f"{_count(totals['interactions'], 'interaction')}, {size(totals['bytes'])}"
+        of = f"{count(totals['interactions'], 'interaction')}, {size(totals['bytes'])}"
         verb = "would migrate" if self.dry_run else "migrated"
         yield Line(f"{verb}: {', '.join(states) or 'nothing was found'} ({of})", "title")
         if self.deleted:
-            yield Line(f"deleted: {_count(len(self.deleted), 'original')}  (git add --update stages that)")
+            yield Line(f"deleted: {count(len(self.deleted), 'original')}  (git add --update stages that)")
 
 
 def _counted(number: int, status: Status) -> str:
     if status == "orphan":
-        return _count(number, status)
+        return count(number, status)
     return f"{number:,} {'already there' if status == 'there' else status}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _lines(row: Row, *, dry_run: bool) -> Iterator[Line]:
     where = " + ".join(map(inert, row.paths))
     whose = f" -> {inert(row.test_id)}" if row.test_id and (row.test_id,) != row.paths else ""
     what = (
-        f" ({', '.join(row.kinds)}: {_count(row.interactions, 'interaction')}, {size(row.size)})"
+        f" ({', '.join(row.kinds)}: {count(row.interactions, 'interaction')}, {size(row.size)})"
         if row.kinds
         else ""
     )

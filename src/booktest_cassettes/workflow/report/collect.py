@@ -16,6 +16,7 @@ from ...store.pending import Pending
 from .. import git, staging, sync
 from ..diff import TestDiff, between, waiting
 from ..show import inert
+from ..status import place_of
 from .contents import content_of, lines_of
 from .data import Blob, Content, Problem, Report, Snapshot, Test, rank
 from .differences import diff_of, pending_diff
@@ -118,7 +119,7 @@ class _Collector:
             project=inert(project.config.root.name),
             source="pytest" if self.run else "project",
             storage=project.storage.mode,
-            remote=inert(str(_place(project) or "")),
+            remote=inert(_remote(project)),
             revision=git.ask(project.config.root, "rev-parse", "--short", "HEAD") or "",
             base=inert(self.base),
             mode=self.run.mode if self.run else "",
@@ -306,8 +307,8 @@ def _states(test: Test) -> list[str]:
     return states if test.state in states else [*states, test.state]
 
 
-def _place(project: Project) -> object:
+def _remote(project: Project) -> str:
     try:
-        return project.place if project.storage.mode == "git" else project.storage.place
+        return str(place_of(project) or "")
     except RemoteError:
-        return None
+        return ""

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from ...digest import Digest, Kind
 from ...recording import codec
+from ...recording.bodies import LINE_TYPES, is_json, media_type, pieces
 from ...recording.bodies import Body as RecordedBody
-from ...recording.bodies import is_json, media_type, pieces
 from ...recording.declared import REDACTED
 from ...recording.model import Failure, Headers, Interaction, Response, header
 from ...recording.redaction import Redactor
@@ -24,7 +24,6 @@ from .data import Body, Call, Content, Exchange, Message, Redaction
 LONGEST = 16_384  # characters of a body that a report holds at most
 _LONG_VALUE = 4_096  # characters of a URL, header or variable
 _HEX_HEAD = 256  # bytes
-_LINE_TYPES = ("application/x-ndjson", "application/jsonl", "application/json-seq", "application/x-jsonlines")
 _MARK = REDACTED.encode()
 _JSON_FIELD = re.compile(rf'"([^"\\]{{1,80}})"\s*:\s*"[^"\n]{{0,200}}{REDACTED}')
 _FORM_FIELD = re.compile(rf"(?:^|[&?;])([^=&?#;\s]{{1,80}})={REDACTED}")
@@ -139,7 +138,7 @@ def _form(text: str, content_type: str) -> str:
     kind = media_type(content_type)
     if kind == "text/event-stream":
         return "events"
-    if kind in _LINE_TYPES:
+    if kind in LINE_TYPES:
         return "lines"
     if kind == "application/x-www-form-urlencoded":
         return "form"

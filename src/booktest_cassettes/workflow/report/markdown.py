@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from ...wording import count
 from .data import FINE, STATES, Diff, Report, Test
 
 LONGEST = 60_000  # characters; GitHub takes 65,536 for a comment
@@ -98,11 +99,11 @@ class _Page:
                 for diff in test.diffs
                 if diff.against == against and (diff.text or diff.warnings)
             ]
-            if not found or not self.add(f"{title}: {_count(len(found), 'test')}"):
+            if not found or not self.add(f"{title}: {count(len(found), 'test')}"):
                 continue
             for number, (test, diff) in enumerate(found):
                 if not self.add(_diff(test, diff, folded=len(found) > _OPEN)):
-                    rest = _count(len(found) - number, "more test")
+                    rest = count(len(found) - number, "more test")
                     self.tail([f"... and {rest}: {_command(report, against)}"])
                     return
 
@@ -113,7 +114,7 @@ def _head(report: Report) -> Iterator[str]:
     yield f"## {sign} Recordings: {counts or 'no test has any'}"
     shown = [snapshot.digest for test in report.tests for snapshot in test.snapshots]
     exchanges = sum(len(report.contents[digest].exchanges) for digest in shown if digest in report.contents)
-    told = [_count(len(report.tests), "test"), _count(exchanges, "interaction"), f"storage {report.storage}"]
+    told = [count(len(report.tests), "test"), count(exchanges, "interaction"), f"storage {report.storage}"]
     told += [f"remote {_span(report.remote)}"] if report.remote else []
     told += [f"commit {_span(report.revision)}"] if report.revision else []
     told += [f"mode {report.mode}"] if report.mode else []
@@ -152,7 +153,7 @@ def _command(report: Report, against: str) -> str:
 def _tail(report: Report) -> Iterator[str]:
     unpushed = sum(blob.unpushed for blob in report.blobs)
     if unpushed:
-        yield f"{_count(unpushed, 'blob')} not pushed yet: `booktest-cassettes push`"
+        yield f"{count(unpushed, 'blob')} not pushed yet: `booktest-cassettes push`"
     if report.next:
         yield f"next: {_span(report.next)}"
 
@@ -173,7 +174,3 @@ def _cut(text: str) -> str:
 
 def _longest_run(text: str) -> int:
     return max(map(len, re.findall("`+", text)), default=0)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
