@@ -115,6 +115,14 @@ class Done:
     text: str
 
 
+def passes(done: Done, count: int | None = None) -> Done:
+    """Check that a command ended well, and how many tests passed in it."""
+    assert done.code == 0, done.text
+    if count is not None:
+        assert f"{count} passed" in done.text, done.text
+    return done
+
+
 #: What a project's pytest loads. What else is installed for our own tests would take most of a run's time.
 PLUGINS = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from e2e_workspace import passes
 
 
 @pytest.fixture
@@ -16,13 +17,6 @@ def suite(workspace, api):
         return workspace
 
     return write
-
-
-def passes(done, count=None):
-    assert done.code == 0, done.text
-    if count is not None:
-        assert f"{count} passed" in done.text, done.text
-    return done
 
 
 def replays(workspace, api, count):

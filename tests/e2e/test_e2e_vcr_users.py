@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from e2e_workspace import passes
 
 HEAD = """
 import asyncio, json, os, re, socket
@@ -22,13 +23,6 @@ def suite(workspace, api):
         return workspace
 
     return write
-
-
-def passes(done, count=None):
-    assert done.code == 0, done.text
-    if count is not None:
-        assert f"{count} passed" in done.text, done.text
-    return done
 
 
 def approved(workspace, api):
