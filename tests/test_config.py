@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booktest_cassettes.config import KEYS, Config, Key, find_root, load_config
@@ -922,7 +922,6 @@ def test_our_pyproject_entry_must_be_a_table(project: Project) -> None:
     assert error.message == "pyproject.toml: 'tool.booktest-cassettes' must be a table"
 
 
-@settings(deadline=None)  # files are written: a busy machine is no failure
 @given(st.sampled_from(FILES), st.binary(max_size=200))
 def test_no_file_makes_anything_but_a_configuration_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: bytes
@@ -937,7 +936,6 @@ _PIECES = st.sampled_from([
 ])  # fmt: skip
 
 
-@settings(deadline=None)  # files are written: a busy machine is no failure
 @given(st.sampled_from(FILES), st.lists(_PIECES, max_size=40).map("".join))
 def test_no_arrangement_of_our_own_words_makes_anything_but_a_configuration_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, text: str
@@ -990,7 +988,6 @@ def _values_of(key: Key) -> st.SearchStrategy[Any]:
 _written_settings = st.fixed_dictionaries({}, optional={key.field: _values_of(key) for key in KEYS})
 
 
-@settings(deadline=None)  # files are written: a busy machine is no failure
 @given(_written_settings, st.data())
 def test_the_same_settings_load_the_same_from_every_format(
     tmp_path_factory: pytest.TempPathFactory, chosen: dict[str, Any], data: st.DataObject

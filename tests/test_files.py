@@ -579,7 +579,7 @@ texts = st.text() | st.sampled_from(HOSTILE) | st.text(alphabet="aA./\\ -0é", m
 
 
 @given(texts)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @pytest.mark.parametrize("name_of", [safe_name, legal_name])
 def test_a_name_is_legal_on_every_system(name_of, text):
     name = name_of(text)
@@ -592,14 +592,14 @@ def test_a_name_is_legal_on_every_system(name_of, text):
 
 
 @given(texts, texts)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_different_texts_have_different_names_even_where_case_is_not_told_apart(one, other):
     assume(one != other)
     assert safe_name(one).casefold() != safe_name(other).casefold()
 
 
 @given(texts)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example("TestUsers")
 def test_texts_that_differ_in_case_only_have_different_names(text):
     for other in {text.lower(), text.upper(), text.swapcase(), text.title(), text.casefold()} - {text}:
@@ -607,7 +607,7 @@ def test_texts_that_differ_in_case_only_have_different_names(text):
 
 
 @given(texts)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_text_that_is_the_name_of_another_has_another_name(text):
     name = safe_name(text)
     assume(name != text)

@@ -263,7 +263,6 @@ def test_what_is_written_is_read_back(manifest: Manifest) -> None:
     assert manifest_text.read_canonical(text) is not None
 
 
-@settings(deadline=None)
 @given(manifests)
 def test_every_yaml_reader_finds_the_same_mapping(manifest: Manifest) -> None:
     text = manifest.dump()
@@ -271,7 +270,6 @@ def test_every_yaml_reader_finds_the_same_mapping(manifest: Manifest) -> None:
     assert yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) == as_yaml(manifest)
 
 
-@settings(deadline=None)
 @given(manifests, st.sampled_from(LOADERS))
 def test_both_readers_agree_on_canonical_text(manifest: Manifest, loader: str) -> None:
     text = manifest.dump()
@@ -627,7 +625,7 @@ def check_any_text(text: str) -> None:
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(manifest=manifests, changes=edits)
 @example(manifest=TWO, changes=[(len(HEADER), 0, "\ud800")])
 def test_a_damaged_manifest_is_read_or_refused_but_never_crashes(
@@ -638,7 +636,7 @@ def test_a_damaged_manifest_is_read_or_refused_but_never_crashes(
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(text=st.lists(st.one_of(st.sampled_from(SCRAPS), st.text(max_size=3)), max_size=12).map("".join))
 def test_any_text_is_read_or_refused_but_never_crashes(loader: str, text: str) -> None:
     with yaml_loader(loader):
@@ -646,7 +644,6 @@ def test_any_text_is_read_or_refused_but_never_crashes(loader: str, text: str) -
         check_any_text(HEADER + text)
 
 
-@settings(deadline=None)
 @given(data=st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused_but_never_crash(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

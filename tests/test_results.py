@@ -8,7 +8,7 @@ import sys
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booktest_cassettes.errors import UsageError
@@ -170,7 +170,6 @@ def test_a_code_block_is_not_left_by_what_is_in_it():
 
 
 @given(st.lists(st.text()))
-@settings(deadline=None)
 def test_any_text_gives_what_a_tidying_hook_leaves_alone(texts):
     writer = Writer()
     for text in texts:
@@ -189,7 +188,6 @@ def test_any_text_gives_what_a_tidying_hook_leaves_alone(texts):
 
 
 @given(st.lists(st.lists(st.text(alphabet="ab|\\\n `", max_size=5), min_size=2, max_size=2), min_size=1))
-@settings(deadline=None)
 def test_a_table_has_as_many_columns_in_every_row(rows):
     text = _text(lambda w: w.table(rows, header=["one", "two"]))
     assert text
@@ -291,7 +289,6 @@ def test_a_new_result_and_one_that_is_gone_are_told_whole():
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=8), st.lists(st.sampled_from("abc"), max_size=8))
-@settings(deadline=None)
 def test_what_is_described_leads_from_the_old_to_the_new(old, new):
     before, after = (f"{chr(10).join(lines)}\n" if lines else None for lines in (old, new))
     told = describe(before, after)

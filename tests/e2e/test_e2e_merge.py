@@ -257,14 +257,14 @@ def check(repository, way, base, changes):
     way(repository, base, [states(base, change) for change in changes])
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=20, suppress_health_check=QUIET)
 @history
 def test_merges_are_in_conflict_exactly_where_both_sides_changed_a_snapshot(repository, way, base, changes):
     check(repository, way, base, changes)
 
 
 @pytest.mark.nightly
-@settings(max_examples=500, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=500, suppress_health_check=QUIET)
 @history
 def test_500_histories_merge_without_losing_or_doubling_an_entry(repository, way, base, changes):
     check(repository, way, base, changes)

@@ -38,7 +38,7 @@ def same_wire(name: str, one: bytes, other: bytes) -> bool:
 # -- opened and closed again -------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(
     name=st.sampled_from(sorted(WINDOWS)),
     content=contents,

@@ -7,7 +7,7 @@ import weakref
 from dataclasses import FrozenInstanceError
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booktest_cassettes.errors import IntegrityError, UsageError
@@ -155,7 +155,6 @@ arguments = st.integers() | st.text(max_size=3) | st.binary(max_size=3)
 
 
 @given(a=arguments, b=arguments, c=arguments, more=st.dictionaries(st.sampled_from("xyz"), arguments))
-@settings(deadline=None)
 def test_any_mix_of_positions_and_keywords_binds_to_the_same(a, b, c, more):
     expected = bind(fetch, a, b, c=c, **more)
     assert bind(fetch, a, **more, c=c, b=b) == expected
@@ -228,7 +227,6 @@ some_calls = st.lists(
 
 
 @given(some_calls)
-@settings(deadline=None)
 def test_what_was_dumped_is_what_is_loaded(recorded):
     assert load_calls(json.loads(json.dumps(dump_calls(recorded)))) == recorded
 

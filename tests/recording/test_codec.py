@@ -14,7 +14,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from booktest_cassettes.digest import Digest, Kind
@@ -458,7 +458,6 @@ def test_json_of_any_shape_gives_an_integrity_error_or_interactions(items):
     only_integrity_errors(json.dumps({"version": 1, "kind": "http", "interactions": [items]}).encode())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     path=st.sampled_from([path for path in places(document()) if path]),
     value=json_values,

@@ -60,7 +60,7 @@ def written_at_once(*contents: bytes) -> bytes:
         cutting.LONG = before
 
 
-_QUICK = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+_QUICK = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 
 
 @_QUICK

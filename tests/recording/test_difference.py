@@ -228,7 +228,7 @@ HEADERS = st.lists(
 REQUESTS = st.builds(Request, st.text(max_size=300), URLS | st.text(max_size=9), HEADERS, BODIES)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(made=REQUESTS, recorded=REQUESTS, names=st.sets(st.sampled_from(NAMES)))
 def test_any_two_requests_are_told_in_few_short_printable_lines(made, recorded, names):
     for matcher in (MATCHER, Matcher(names), Matcher(["body"], ["a.b", "*.*"])):

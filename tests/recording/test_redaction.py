@@ -303,7 +303,7 @@ def test_the_search_of_these_tests_finds_a_secret_that_is_not_declared(place):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_declared_secret_is_in_no_file(place):
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=60)
     @given(secret=secrets)
     @example(SECRET)
     @example("abcd")
@@ -359,7 +359,7 @@ def test_a_number_that_is_a_secret_leaves_json():
     assert json.loads(clean) == {"account": "REDACTED", "text": "id:REDACTED, x", "other": 5}
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     secret=st.text("abcXYZ019-_.", min_size=4, max_size=10),
     data=st.recursive(
@@ -385,7 +385,7 @@ def test_json_stays_json(secret, data, ascii_only):
     assert json.loads(clean["in"])["api_key"] == "REDACTED"
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     before=st.binary(max_size=40),
     after=st.binary(max_size=40),
@@ -398,7 +398,7 @@ def test_what_is_not_secret_stays_byte_for_byte(before, after, content_type):
     assert clean == before + b" REDACTED " + after
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(before=st.text(max_size=20), after=st.text(max_size=20))
 def test_only_the_place_of_an_escaped_secret_changes(before, after):
     assume("\\" not in before + after)
@@ -817,7 +817,7 @@ PARTS = st.lists(
 ).map("".join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(
     text=PARTS,
     url=PARTS,

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from test_values import (
     SOURCE,
@@ -132,7 +132,6 @@ secretive = short(st.recursive(short(secret_leaves), secret_containers, max_leav
 
 
 @given(any_value)
-@settings(deadline=None)
 def test_a_value_without_secrets_stays_as_it_is(value):
     data = encode(value)
     again = redact(data, lambda text: text, lambda name: False, REDACTED)
@@ -141,7 +140,6 @@ def test_a_value_without_secrets_stays_as_it_is(value):
 
 
 @given(secretive)
-@settings(deadline=None)
 def test_any_value_loses_its_secrets_and_still_replays(value):
     data = clean(encode(value))
     assert not [text for text in texts(data) if SECRET in text]
@@ -150,14 +148,12 @@ def test_any_value_loses_its_secrets_and_still_replays(value):
 
 
 @given(secretive)
-@settings(deadline=None)
 def test_redacting_twice_is_redacting_once(value):
     data = clean(encode(value))
     assert clean(data) == data
 
 
 @given(secretive)
-@settings(deadline=None)
 def test_what_is_left_is_written_as_encode_would_write_it(value):
     data = clean(encode(value))
     assert key_text(encode(decode(data))) == key_text(data)
@@ -166,13 +162,11 @@ def test_what_is_left_is_written_as_encode_would_write_it(value):
 @given(
     any_value, st.sampled_from(["2024", "0", "a", "value", "class", "fields", "test_values", "T", "=", "$"])
 )
-@settings(deadline=None)
 def test_a_secret_that_looks_like_our_own_words_breaks_no_replay(value, secret):
     decode(clean(encode(value), secret=secret))
 
 
 @given(secretive)
-@settings(deadline=None)
 def test_the_data_handed_in_is_not_changed(value):
     data = encode(value)
     before = key_text(data)

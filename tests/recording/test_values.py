@@ -22,7 +22,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from booktest_cassettes.errors import IntegrityError, UsageError
@@ -271,25 +271,21 @@ any_value = short(st.recursive(short(leaves), containers, max_leaves=12))
 
 
 @given(any_value)
-@settings(deadline=None)
 def test_any_supported_value_comes_back_with_the_same_types(value):
     assert same(through_json(value), value)
 
 
 @given(any_value)
-@settings(deadline=None)
 def test_encoding_what_came_back_gives_the_same_text(value):
     assert key_text(encode(through_json(value))) == key_text(encode(value))
 
 
 @given(any_value)
-@settings(deadline=None)
 def test_encoded_data_is_utf_8_whatever_the_value(value):
     assert key_text(encode(value)).encode("utf-8")
 
 
 @given(st.lists(keys, max_size=6), st.randoms())
-@settings(deadline=None)
 def test_a_set_gives_the_same_text_in_whatever_order_it_was_filled(items, random):
     shuffled = list(items)
     random.shuffle(shuffled)
@@ -840,7 +836,6 @@ def test_replaying_nesting_beyond_the_stack_is_an_integrity_error():
         max_leaves=10,
     )
 )
-@settings(deadline=None)
 def test_no_data_crashes_the_decoder(data):
     with suppress(IntegrityError, UsageError):
         decode(data)

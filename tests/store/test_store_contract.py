@@ -252,9 +252,7 @@ class History(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", SHELVES)
 def test_a_store_behaves_like_a_dictionary(name):
     machine = type(f"History_{name}", (History,), {"make": staticmethod(SHELVES[name])})
-    run_state_machine_as_test(
-        machine, settings=settings(max_examples=15, stateful_step_count=15, deadline=None)
-    )
+    run_state_machine_as_test(machine, settings=settings(max_examples=15, stateful_step_count=15))
 
 
 # --- several processes ------------------------------------------------------------------------------
@@ -302,7 +300,6 @@ def test_several_processes_that_write_the_same_blobs_leave_each_of_them_intact(n
 
 
 @given(st.binary(max_size=2000))
-@settings(deadline=None)
 def test_a_packed_blob_is_a_gzip_file_and_unpacks_to_itself(data):
     assert gzip.decompress(pack(data)) == data
     assert unpack(pack(data)) == data
@@ -316,7 +313,6 @@ def test_packing_is_reproducible_and_says_nothing_of_when_and_where():
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None)
 def test_unpacking_anything_else_is_refused_and_never_crashes(stored):
     with pytest.raises(ValueError, match=r"compressed|decompress"):
         unpack(stored)

@@ -113,7 +113,7 @@ def test_hostile_ids_have_paths_of_their_own():
 
 
 @given(ids | readable | st.sampled_from(HOSTILE), ids | readable | st.sampled_from(HOSTILE))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @example("t.py::test_A", "t.py::test_a")
 @example("t.py::Users::t", "t.py::users::t")
 def test_different_ids_never_share_a_path_even_where_case_is_not_told_apart(one, other):
@@ -122,7 +122,6 @@ def test_different_ids_never_share_a_path_even_where_case_is_not_told_apart(one,
 
 
 @given(readable, st.integers(0, 2**64))
-@settings(deadline=None)
 def test_ids_that_differ_in_case_only_do_not_share_a_path(test_id, mask):
     file, mark, rest = test_id.partition("::")
     changed = "".join(char.upper() if mask >> number & 1 else char for number, char in enumerate(rest))
@@ -131,7 +130,7 @@ def test_ids_that_differ_in_case_only_do_not_share_a_path(test_id, mask):
 
 
 @given(ids | st.sampled_from(HOSTILE))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_an_id_that_looks_like_the_path_of_another_has_another_path(test_id):
     parts = payload_parts(test_id)
     for forged in ("/".join(parts), "::".join(parts), "/".join(parts[:-1]) + "::" + parts[-1]):
@@ -140,7 +139,7 @@ def test_an_id_that_looks_like_the_path_of_another_has_another_path(test_id):
 
 
 @given(ids | st.sampled_from(HOSTILE))
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_a_path_stays_inside_and_is_legal_everywhere(test_id):
     parts = payload_parts(test_id)
     path = PurePosixPath("/root").joinpath(*parts)

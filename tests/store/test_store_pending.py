@@ -46,7 +46,7 @@ changes = st.dictionaries(
 
 
 @given(test_id=st.text(min_size=1) | st.sampled_from(HOSTILE), changes=changes)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_a_record_is_read_back_as_it_was_saved(tmp_path_factory, test_id, changes):
     records = PendingRecords(tmp_path_factory.mktemp("records"))
     records.save(Pending(test_id, changes))
@@ -69,7 +69,6 @@ def test_hostile_ids_live_side_by_side_in_order(tmp_path):
 
 
 @given(st.text(), st.text())
-@settings(deadline=None)
 def test_two_ids_never_share_a_file(tmp_path_factory, one, other):
     assume(one != other)
     records = PendingRecords(tmp_path_factory.getbasetemp())

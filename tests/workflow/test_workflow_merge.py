@@ -82,7 +82,7 @@ def some_changes(source: random.Random) -> dict[str, dict[Kind, Digest | None]]:
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32))
 def test_no_line_is_lost_or_doubled_whatever_both_sides_changed(seed):
     source = random.Random(seed)
@@ -99,13 +99,13 @@ def test_no_line_is_lost_or_doubled_whatever_both_sides_changed(seed):
         assert [(one.ours, one.theirs) for one in swapped.conflicts] == whose
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(absent, absent, absent)
 def test_a_side_that_is_no_file_counts_as_empty(base, ours, theirs):
     see_the_merge(base, ours, theirs)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(absent, absent, absent, rows, st.integers(7, 12))
 def test_what_was_written_with_conflicts_is_read_back(base, ours, theirs, unsure, size):
     merged = merge(base, ours, theirs, unsure=unsure)
