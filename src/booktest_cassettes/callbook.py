@@ -45,9 +45,9 @@ class CallBook:
         self._legacy_played: set[str] = set()
         for call in loaded:
             key = call_key(call.function, call.arguments)
-            if call.function.startswith(f"{legacy.NO_MODULE}:"):
+            if legacy.is_call(call.function):
                 self._legacy[key] = call
-            else:
+            elif not legacy.is_snapshot(call.function):
                 self._waiting[key].append(call)
 
     def play(self, key: str) -> Call | None:

@@ -341,12 +341,15 @@ def test_hashes_go_from_results_by_section_and_git_ignores_what_is_gone(project)
     assert (project.root / ".gitignore").read_text() == ignored
 
 
-def test_values_of_t_snapshot_stay_in_their_file_and_in_git(project):
+def test_values_of_t_snapshot_are_taken_and_their_file_may_go(project):
     name = f"{BOOKS}/test_unified_http.snapshots.json"
-    content = {**files()["test_unified_http.snapshots.json"], "snapshot": [{"name": "a", "result": 1}]}
+    value = {"name": "user", "args": [7], "kwargs": {}, "result": {"id": 7}}
+    content = {**files()["test_unified_http.snapshots.json"], "snapshot": [value]}
     project.write(name, json.dumps(content))
     report = migrate(project, "--delete-originals")
     row = next(row for row in report["recordings"] if row["paths"] == [name])
-    assert row["notes"] == ["1 value of t.snapshot() not taken: nothing here plays it; the file stays"]
-    assert (project.root / name).exists()
-    assert "*.snapshots.json" not in (project.root / ".gitignore").read_text().splitlines()
+    assert (row["notes"], row["kinds"].keys()) == ([], {"http", "func"})
+    assert not (project.root / name).exists()
+    assert "*.snapshots.json" in (project.root / ".gitignore").read_text().splitlines()
+    shown = project.cli("show", row["test"])
+    assert """t.snapshot('user') {"args": [7], "kwargs": {}}\n     returned {"id": 7}""" in shown.text

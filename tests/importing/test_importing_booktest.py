@@ -227,10 +227,18 @@ def test_calls_keep_their_name_without_a_module_and_arguments_as_passed():
     assert second.outcome == Returned({"a": [1]})
 
 
-def test_values_of_t_snapshot_are_said_to_stay_where_they_are():
-    found = read({"env": ENV, "snapshot": [{"name": "a"}, {"name": "b"}]}, "t.snapshots.json")
-    assert found.stays
-    assert found.notes == (f"2 values {booktest.KEPT}",)
+def test_a_value_of_t_snapshot_is_a_call_of_no_function():
+    known = {"name": "user", "args": [1], "kwargs": {"full": True}}
+    first = {**known, "hash": sha1(known), "result": {"id": 1}}
+    odd = [{"name": "", "result": None}, {"name": 7, "args": [], "kwargs": {}, "result": [1]}]
+    found = read({"env": ENV, "snapshot": [first, *odd]}, "t.snapshots.json")
+    assert found.notes == ()
+    assert [(one.function, one.arguments, one.outcome) for one in found.calls] == [
+        ("t.snapshot():user", {"args": [1], "kwargs": {"full": True}}, Returned({"id": 1})),
+        ("t.snapshot():?", {"args": [], "kwargs": {}, "name": ""}, Returned(None)),
+        ("t.snapshot():?", {"args": [], "kwargs": {}, "name": 7}, Returned([1])),
+    ]
+    assert found.calls[0].booktest_hash == first["hash"]
 
 
 # -- several files -------------------------------------------------------------------------------------
@@ -306,6 +314,14 @@ def test_of_a_file_with_one_broken_entry_nothing_is_taken():
         ({"func": [{"call": {"func": "f"}}]}, "'result' is missing"),
         ({"func": [{"call": {}, "result": 1}]}, "'func' is missing"),
         ({"snapshot": 1}, "snapshot must be a list"),
+        ({"snapshot": [1]}, "an entry must be an object"),
+        ({"snapshot": [{"args": []}]}, "'name' is missing"),
+        ({"snapshot": [{"name": "a", "kwargs": []}]}, "kwargs must be an object"),
+        ({"func": [{"call": {"func": ""}, "result": 1}]}, "func is empty"),
+        (
+            {"httpx": {"a": {"request": {"url": URL, "method": "GET", "hash": 1.5}, "response": by_httpx()}}},
+            "neither a body nor a hash",
+        ),
     ],
 )
 def test_what_is_no_snapshot_is_refused(document, why):

@@ -16,8 +16,9 @@ from ..errors import IntegrityError
 from ..recording.calls import Call
 from ..wording import count
 from . import booktest_exchanges as exchanges
-from .booktest_calls import read_calls, read_env
+from .booktest_calls import Key, read_calls, read_env, read_snapshots
 from .booktest_exchanges import Exchange
+from .booktest_names import Name
 from .booktest_paths import Part, part_of
 from .imported import Imported
 from .shapes import at, of
@@ -25,17 +26,16 @@ from .yaml_reading import read_json
 
 _KINDS = ("env", "func", "http", "httpx", "snapshot")
 _STORED = 2  # the rank of files that count only where there is none of a higher one
-KEPT = "of t.snapshot() not taken: nothing here plays it; the file stays"
 
 
 @dataclass
 class _Content:
     """What the files read so far say of a test."""
 
-    exchanges: dict[str, dict[str, Exchange]] = field(default_factory=lambda: {"http": {}, "httpx": {}})
+    exchanges: dict[str, dict[Name, Exchange]] = field(default_factory=lambda: {"http": {}, "httpx": {}})
     env: dict[str, str | None] = field(default_factory=dict)
-    calls: dict[str, Call] = field(default_factory=dict)
-    snapshots: int = 0
+    calls: dict[Key, Call] = field(default_factory=dict)
+    snapshots: dict[Key, Call] = field(default_factory=dict)
 
 
 def read(data: bytes, name: str) -> Imported:
@@ -103,11 +103,11 @@ def _merge(content: _Content, kinds: dict[str, Any], part: Part, name: str) -> N
             elif kind == "func":
                 read[kind] = read_calls(of(list, value, kind), name)
             elif kind == "snapshot":
-                read[kind] = len(of(list, value, kind))
+                read[kind] = read_snapshots(of(list, value, kind), name)
             else:
                 read[kind] = exchanges.read(of(dict, value, kind), name, is_httpx=kind == "httpx")
     content.env = read.get("env", content.env)
-    content.snapshots = max(content.snapshots, read.get("snapshot", 0))
+    content.snapshots = read.get("snapshot", content.snapshots)
     if "func" in read:
         content.calls = {**(content.calls if part.single else {}), **read["func"]}
     for kind in content.exchanges.keys() & read.keys():
@@ -123,10 +123,6 @@ def _imported(content: _Content) -> Imported:
         tuple(exchanges.in_order(http)),
         tuple(exchanges.in_order(httpx)),
         content.env,
-        tuple(content.calls.values()),
-        (
-            *(f"{count(number, 'request')} {what}" for what, number in notes.items()),
-            *([f"{count(content.snapshots, 'value')} {KEPT}"] if content.snapshots else []),
-        ),
-        stays=content.snapshots > 0,
+        (*content.calls.values(), *content.snapshots.values()),
+        tuple(f"{count(number, 'request')} {what}" for what, number in notes.items()),
     )

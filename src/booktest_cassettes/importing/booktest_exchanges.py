@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..recording import legacy
-from ..recording.model import Interaction, Request, Response
+from ..recording.model import Headers, Interaction, Request, Response
 from . import answers
+from .booktest_names import Name
 from .shapes import at, of
 
 _BODILESS = ("GET", "HEAD", "OPTIONS")
@@ -26,15 +27,18 @@ CUSTOM = "with a body that is no base64, made by the test's own encode_body: pla
 
 @dataclass(frozen=True)
 class Exchange:
-    """One entry: which repeat of its request it is, what was exchanged, and what could not be kept."""
+    """One entry: which repeat of its request it is, what was exchanged, its name, what could not be kept."""
 
     order: int
     item: Interaction
+    name: Name
     note: str = ""
 
 
-def read(entries: Mapping[str, Any], name: str, *, is_httpx: bool) -> dict[str, Exchange]:
+def read(entries: Mapping[str, Any], name: str, *, is_httpx: bool) -> dict[Name, Exchange]:
     """Exchanges of one test and kind, by booktest's hash.
+
+    Each says its hash; `booktest_names` leaves out those that need not be kept.
 
     Parameters
     ----------
@@ -50,14 +54,15 @@ def read(entries: Mapping[str, Any], name: str, *, is_httpx: bool) -> dict[str, 
     IntegrityError
         For an entry of another shape; the message says which.
     """
-    found: dict[str, Exchange] = {}
+    found: dict[Name, Exchange] = {}
     for key, entry in entries.items():
         with at(name, f"entry {key[:40]!r}"):
             asked = of(dict, of(dict, entry, "an entry").get("request") or {}, "request")
             asked = {"hash": key, **asked}
             request, note = _request(asked)
             response = _response(of(dict, entry["response"], "response"), is_httpx=is_httpx)
-            found[asked["hash"]] = Exchange(_order(asked), Interaction(request, response), note)
+            named = _name(asked)
+            found[named] = Exchange(_order(asked), Interaction(request, response), named, note)
     return found
 
 
@@ -71,26 +76,44 @@ def _order(asked: Mapping[str, Any]) -> int:
 
 
 def _request(asked: Mapping[str, Any]) -> tuple[Request, str]:
-    name = of(str, asked["hash"], "hash")
+    name = _name(asked)
     if not ("url" in asked and "method" in asked):
-        return Request("?", f"booktest:{_checked(name)}", legacy_hash=name), HASHED
+        return Request("?", f"booktest:{_checked(name)}", legacy_hash=_checked(name)), HASHED
     method, url = of(str, asked["method"], "method"), of(str, asked["url"], "url")
     headers = answers.headers_of(asked.get("headers") or {})
     if asked.get("body") is not None:
         body = _base64(of(str, asked["body"], "body"))
         if body is not None:
-            return Request(method, url, headers, answers.opened_safely(body, headers)), ""
-        return Request(method, url, headers, legacy_hash=_checked(name)), CUSTOM
+            return Request(method, url, headers, answers.opened_safely(body, headers), "", name), ""
+        return _by_hash(method, url, headers, name), CUSTOM
     known = {key: value for key, value in asked.items() if key not in ("hash", "body")}
     if name in (legacy.hash_of(known), legacy.hash_of({**known, "body": ""})):
-        return Request(method, url, headers), ""
+        return Request(method, url, headers, booktest_hash=name), ""
     if method.upper() in _BODILESS:
-        return Request(method, url, headers), OWN_HASH
-    return Request(method, url, headers, legacy_hash=_checked(name)), HASHED
+        return Request(method, url, headers, booktest_hash=name), OWN_HASH
+    return _by_hash(method, url, headers, name), HASHED if _is_sha1(name) else OWN_HASH
 
 
-def _checked(name: str) -> str:
-    if not legacy.is_hash(name):
+def _by_hash(method: str, url: str, headers: Headers, name: Name) -> Request:
+    """A request without its body: a sha1 may be that of the one that is made, another hash cannot."""
+    if _is_sha1(name):
+        return Request(method, url, headers, legacy_hash=_checked(name))
+    return Request(method, url, headers, booktest_hash=name)
+
+
+def _name(asked: Mapping[str, Any]) -> Name:
+    name: Name = asked["hash"]
+    if type(name) is int or (isinstance(name, str) and name):
+        return name
+    raise ValueError("neither a body nor a hash to know the request by")
+
+
+def _is_sha1(name: Name) -> bool:
+    return isinstance(name, str) and legacy.is_hash(name)
+
+
+def _checked(name: Name) -> str:
+    if not (isinstance(name, str) and legacy.is_hash(name)):
         raise ValueError("neither a body nor a hash to know the request by")
     return name
 

@@ -22,8 +22,6 @@ class Imported:
         Variables, ``None`` where one was not set.
     calls:
         Results of functions.
-    stays:
-        The file holds more than is in here, so that it is not deleted.
     notes:
         What a person should know: what could not be kept, and why. Never a value.
     """
@@ -33,4 +31,3 @@ class Imported:
     env: Mapping[str, str | None] = field(default_factory=dict)
     calls: tuple[Call, ...] = ()
     notes: tuple[str, ...] = ()
-    stays: bool = False

@@ -47,11 +47,14 @@ class Call:
         What `bind_arguments` made of the arguments.
     outcome:
         What the function returned or raised.
+    booktest_hash:
+        What booktest itself finds the call by, where that cannot be told from the arguments that are kept.
     """
 
     function: str
     arguments: JSON
     outcome: Outcome
+    booktest_hash: str = ""
 
 
 def bind_arguments(
@@ -199,13 +202,14 @@ def _unordered(data: JSON) -> JSON:
 
 def _dump_call(call: Call) -> JSON:
     outcome = "returned" if isinstance(call.outcome, Returned) else "raised"
-    return {"function": call.function, "arguments": call.arguments, outcome: call.outcome.value}
+    dumped = {"function": call.function, "arguments": call.arguments, outcome: call.outcome.value}
+    return {**dumped, "booktest_hash": call.booktest_hash} if call.booktest_hash else dumped
 
 
 def _load_call(data: object, at: str) -> Call:
     call = _checked(dict, data, at)
-    outcomes = call.keys() - {"function", "arguments"}
-    if len(call) != 3 or outcomes not in ({"returned"}, {"raised"}):
+    outcomes = call.keys() - {"function", "arguments", "booktest_hash"}
+    if not {"function", "arguments"} <= call.keys() or outcomes not in ({"returned"}, {"raised"}):
         raise IntegrityError(
             f"{at} must hold 'function', 'arguments' and one of 'returned' or 'raised', not {_names(call)}"
         )
@@ -215,7 +219,10 @@ def _load_call(data: object, at: str) -> Call:
         raise IntegrityError(f"{at}.function must be 'module:qualname', not {function[:80]!r}")
     arguments: JSON = _checked(dict, call["arguments"], f"{at}.arguments")
     outcome = Returned(call["returned"]) if "returned" in call else Raised(call["raised"])
-    return Call(function, arguments, outcome)
+    named = _checked(str, call.get("booktest_hash", ""), f"{at}.booktest_hash")
+    if "booktest_hash" in call and not named:
+        raise IntegrityError(f"{at}.booktest_hash must not be empty")
+    return Call(function, arguments, outcome, named)
 
 
 def _checked(kind: type[_T], data: object, at: str) -> _T:

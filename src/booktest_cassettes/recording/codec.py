@@ -130,6 +130,7 @@ def _request_out(request: Request) -> dict[str, Any]:
         "headers": [list(pair) for pair in request.headers],
         **_optional("body", _body_out(Body(request.body))),
         **_optional("legacy_hash", request.legacy_hash),
+        **({} if request.booktest_hash == "" else {"booktest_hash": request.booktest_hash}),
     }
 
 
@@ -140,11 +141,12 @@ def _request_in(data: Any, bodies: Mapping[str, bytes]) -> Request:
         raise ValueError("a request body with a coding")
     known_by = _sha1(data["legacy_hash"]) if "legacy_hash" in data else ""
     method, url, headers = _text(data["method"]), _text(data["url"]), _headers_in(data["headers"])
-    return Request(method, url, headers, body.content, known_by)
+    named = _name(data["booktest_hash"]) if "booktest_hash" in data else ""
+    return Request(method, url, headers, body.content, known_by, named)
 
 
 _REQUEST = frozenset({"method", "url", "headers"})
-_REQUEST_MORE = frozenset({"body", "legacy_hash"})
+_REQUEST_MORE = frozenset({"body", "legacy_hash", "booktest_hash"})
 
 
 def _response_out(response: Response) -> dict[str, Any]:
@@ -275,6 +277,13 @@ def _sha1(value: Any) -> str:
     if not is_hash(text := _text(value)):
         raise ValueError("a legacy_hash is 40 lower-case hex digits")
     return text
+
+
+def _name(value: Any) -> str | int:
+    if value == "" or type(value) not in (str, int):
+        raise TypeError(f"a booktest_hash is a text or a whole number, not {type(value).__name__}")
+    named: str | int = value
+    return named
 
 
 def _integer(value: Any) -> int:

@@ -117,10 +117,15 @@ def _one(where: str, old: str | None, new: str | None) -> Iterator[Difference]:
 
 def _requests(old: Request, new: Request) -> Iterator[Difference]:
     yield from _one("method", old.method, new.method)
-    yield from _one("request hash", old.legacy_hash or None, new.legacy_hash or None)
+    yield from _one("request hash", _hash(old), _hash(new))
     yield from _urls(old.url, new.url)
     yield from _headers("request", (old.headers, new.headers), (len(old.body), len(new.body)))
     yield from bodies("request body", old.body, new.body, old.headers, new.headers)
+
+
+def _hash(request: Request) -> str | None:
+    """What booktest knows a request by, where it had to be kept."""
+    return request.legacy_hash or str(request.booktest_hash) or None
 
 
 def _urls(old: str, new: str) -> Iterator[Difference]:

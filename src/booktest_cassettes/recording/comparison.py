@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from ..digest import Digest, Kind
-from . import codec
+from . import codec, legacy
 from . import comparing_exchanges as exchanges
 from .calls import Call, Returned, call_key
 from .compared import Comparison, Difference, Item, What
@@ -203,16 +203,20 @@ def _call(old: Call, new: Call) -> Iterator[Difference]:
             Difference("outcome", *(f"{_verb(one)} {key_text(one.outcome.value)}" for one in (old, new)))
         )
     yield from found
-    if not found:
+    if old.booktest_hash != new.booktest_hash:
+        yield Difference("call hash", old.booktest_hash or None, new.booktest_hash or None)
+    elif not found:
         yield Difference("call", key_text(old.arguments), key_text(new.arguments))
 
 
 _CALLS: _Sort[Call] = _Sort(
-    equal=lambda item: key_text([item.function, item.arguments, _verb(item), item.outcome.value]),
+    equal=lambda item: key_text(
+        [item.function, item.arguments, _verb(item), item.outcome.value, item.booktest_hash]
+    ),
     same=(lambda item: call_key(item.function, item.arguments),),
     alike=((lambda item: item.function, 0.2),),
     words=lambda item: words(key_text([item.arguments, item.outcome.value])),
-    title=lambda item: item.function,
+    title=lambda item: legacy.shown(item.function),
     outcome=lambda item: f"{_verb(item)} {key_text(item.outcome.value)}",
     differences=_call,
 )

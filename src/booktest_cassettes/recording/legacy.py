@@ -3,7 +3,8 @@
 booktest names a request by the sha1 of what it is: URL, method, the body (base64) where there is one,
 and its number where it is a repeat. It can leave the body out of its file; the name is then all that
 is left to find the request by. Of a function it keeps the name without the module, and arguments as
-they were passed, in JSON.
+they were passed, in JSON. A value of ``t.snapshot()`` has a name, and arguments like those; it is kept
+beside the calls of functions, under a name that no function can have.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ from .values import JSON, encode
 
 #: Stands for the module of a function that is known by its qualified name alone.
 NO_MODULE = "?"
+#: Stands where the module of a function would, before the name of a ``t.snapshot()``.
+SNAPSHOT = "t.snapshot()"
+#: Stands for a name that is empty, or no text: that is then beside the arguments.
+NO_NAME = "?"
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
 
 
@@ -61,6 +66,21 @@ def _in_order(known: dict[str, Any]) -> Iterator[str]:
 def function_name(qualname: str) -> str:
     """How a recorded call names a function whose module nobody knows."""
     return f"{NO_MODULE}:{qualname}"
+
+
+def is_call(function: str) -> bool:
+    """Whether a recorded call is one of a function that booktest recorded."""
+    return function.startswith(f"{NO_MODULE}:")
+
+
+def is_snapshot(function: str) -> bool:
+    """Whether a recorded call is a value of ``t.snapshot()``: only booktest plays it."""
+    return function.startswith(f"{SNAPSHOT}:")
+
+
+def shown(function: str) -> str:
+    """The name of a recorded call for people."""
+    return f"t.snapshot({function.partition(':')[2]!r})" if is_snapshot(function) else function
 
 
 def passed(args: Sequence[Any], kwargs: Mapping[str, Any]) -> JSON:

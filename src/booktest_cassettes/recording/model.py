@@ -20,6 +20,9 @@ class Request:
     ----------
     legacy_hash:
         What booktest knew the request by, where it kept that instead of a body (see `legacy`).
+    booktest_hash:
+        What booktest itself finds the request by, where that cannot be told from what is kept here: it
+        may be a number, as a test's own function makes it. Nothing here is matched by it.
     """
 
     method: str
@@ -27,6 +30,7 @@ class Request:
     headers: Headers = ()
     body: bytes = b""
     legacy_hash: str = ""
+    booktest_hash: str | int = ""
 
     def header(self, name: str) -> str:
         """The first value of a header, or ``""``."""

@@ -119,7 +119,8 @@ class Normaliser:
         content_type = request.header("content-type")
         if boundary_of(content_type):
             headers, body = _with_fixed_boundary(headers), without_boundary(content_type, body)
-        return Request(request.method, request.url, headers, body, request.legacy_hash)
+        named = request.legacy_hash, request.booktest_hash
+        return Request(request.method, request.url, headers, body, *named)
 
     def interaction(self, item: Interaction) -> Interaction:
         """Both sides; the request side is expected to be normalised already."""

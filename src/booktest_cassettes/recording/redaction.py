@@ -16,6 +16,7 @@ from . import fields
 from .bodies import Body, media_type
 from .declared import REDACTED, Declared
 from .fields import plain_name
+from .legacy import is_hash
 from .matching import boundary_of
 from .model import Failure, Headers, Interaction, Request, Response, header
 from .sealed import look_inside
@@ -96,7 +97,14 @@ class Redactor:
         """The request as it may be written down and is matched by."""
         body = self._body(Body(request.body), request.headers) if request.body else Body()
         headers = self.header_list(request.headers)
-        return Request(request.method, self.url(request.url), headers, body.wire, request.legacy_hash)
+        named = request.legacy_hash, self.name(request.booktest_hash)
+        return Request(request.method, self.url(request.url), headers, body.wire, *named)
+
+    def name(self, name: str | int) -> str | int:
+        """What booktest calls a request, which a function of a test's own may have made of anything."""
+        if not name or isinstance(name, int) or is_hash(name):
+            return name
+        return self.url(name) if "://" in name else self.text(name)
 
     def interaction(self, item: Interaction) -> Interaction:
         """Both sides of an interaction; the request side is expected to be redacted already."""

@@ -10,7 +10,7 @@ from typing import Any
 from ..digest import BlobKey, Digest, Kind
 from ..errors import UsageError
 from ..project import Project
-from ..recording import codec
+from ..recording import codec, legacy
 from ..recording.bodies import is_json, pieces
 from ..recording.model import Failure, Headers, Interaction, Response, header
 from . import staging
@@ -121,6 +121,8 @@ def _interactions(data: bytes, limit: int | None) -> Iterator[str]:
         yield from _message(item.request.headers, item.request.body, (), limit)
         if item.request.legacy_hash:
             yield f"       (its body was not kept: matched by booktest's hash {item.request.legacy_hash})"
+        if item.request.booktest_hash != "":
+            yield f"       (booktest finds it by {item.request.booktest_hash})"
         yield from _outcome(item, limit)
 
 
@@ -179,7 +181,7 @@ def _func(data: bytes, _limit: int | None) -> Iterator[str]:
     for number, call in enumerate(codec.load_document(data, name="snapshot")["calls"], 1):
         outcome = "returned" if "returned" in call else "raised"
         arguments = json.dumps(call["arguments"], ensure_ascii=False)
-        yield f"  {number}. {call['function']} {arguments}"
+        yield f"  {number}. {legacy.shown(call['function'])} {arguments}"
         yield f"     {outcome} {json.dumps(call[outcome], ensure_ascii=False)}"
 
 

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ...digest import Kind
+from ...importing import booktest_calls
+from ...importing.booktest_names import without_needless
 from ...importing.imported import Imported
-from ...recording import codec
+from ...recording import codec, legacy
 from ...recording.calls import Call
 from ...recording.declared import REDACTED
 from ...recording.model import Headers, Interaction, Request, Response, header
@@ -36,9 +38,8 @@ def convert(imported: Imported, cleaner: Cleaner) -> Converted:
     blobs: dict[Kind, bytes] = {}
     for kind, items in ((Kind.HTTP, imported.interactions), (Kind.HTTPX, imported.httpx)):
         if items:
-            blobs[kind] = codec.dump_interactions(
-                kind, [_interaction(item, cleaner, count) for item in items]
-            )
+            clean = [_interaction(item, cleaner, count) for item in items]
+            blobs[kind] = codec.dump_interactions(kind, without_needless(clean, kind))
     if imported.env:
         blobs[Kind.ENV] = codec.dump_env(_env(imported.env, cleaner.redactor, count))
     if imported.calls:
@@ -123,8 +124,7 @@ def _env(env: Mapping[str, str | None], redactor: Redactor, count: Counter[str])
 
 
 def _call(call: Call, redactor: Redactor, count: Counter[str]) -> Call:
-    outcome = replace(call.outcome, value=redactor.encoded(call.outcome.value))
-    clean = replace(call, arguments=redactor.encoded(call.arguments), outcome=outcome)
-    if clean != call:
-        count[f"call of {call.function}"] += 1
+    clean = booktest_calls.clean(call, redactor)
+    if replace(clean, booktest_hash=call.booktest_hash) != call:
+        count[f"call of {legacy.shown(clean.function)}"] += 1
     return clean

@@ -122,7 +122,7 @@ class _Run:
             notes=(*imported.notes, *(f"left out: {_reason(problem)}" for problem in problems)),
             exit_code=max((problem.exit_code for problem in problems), default=0),
             redactions=made.redactions,
-            stays=imported.stays or bool(problems),
+            stays=bool(problems),
         )
         return self._decided(row, kinds, made.blobs)
 

@@ -94,7 +94,6 @@ def merged(parts: Iterable[Imported]) -> Imported:
             {**whole.env, **part.env},
             whole.calls + part.calls,
             whole.notes + part.notes,
-            whole.stays or part.stays,
         )
     return whole
 

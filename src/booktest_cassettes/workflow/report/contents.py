@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...digest import Digest, Kind
-from ...recording import codec
+from ...recording import codec, legacy
 from ...recording.bodies import LINE_TYPES, is_json, media_type, pieces
 from ...recording.bodies import Body as RecordedBody
 from ...recording.declared import REDACTED
@@ -150,7 +150,7 @@ def _call(call: dict[str, object]) -> Call:
     arguments, value = (
         _short(json.dumps(part, ensure_ascii=False), LONGEST) for part in (call["arguments"], call[outcome])
     )
-    return Call(_short(str(call["function"])), arguments, outcome, value)
+    return Call(_short(legacy.shown(str(call["function"]))), arguments, outcome, value)
 
 
 # -- redactions --------------------------------------------------------------------------------------
