@@ -66,6 +66,7 @@ def test_without_any_source_every_field_has_its_documented_default(project: Proj
         report_dir=root / "books" / "_reports",
         commit_on_approve=False,
         diff_tool=None,
+        runner="pytest",
         record_mode=None,
         match_on=("method", "uri", "body"),
         allow_hosts=(),
@@ -102,8 +103,8 @@ def test_the_names_people_write_are_the_documented_ones() -> None:
         " manifest remote remote_prefix compress",
         "paths": "snapshots_dir cache_dir report_dir",
         "review": "commit_on_approve diff_tool",
-        "cassettes": "record_mode match_on allow_hosts ignore_hosts ignore_localhost ignore_json_paths unused"
-        " chunks stage_drift",
+        "cassettes": "runner record_mode match_on allow_hosts ignore_hosts ignore_localhost ignore_json_paths"
+        " unused chunks stage_drift",
         "redact": "headers query fields env secrets patterns volatile_headers",
     }
 
@@ -200,6 +201,7 @@ def test_toml_sets_the_sections_for_cassettes_and_redaction(project: Project) ->
         'unused = "error"',
         'chunks = "exact"',
         "stage_drift = true",
+        'runner = "booktest"',
         "[redact]",
         'headers = ["X-Team-Key"]',
         'query = ["sig"]',
@@ -213,7 +215,7 @@ def test_toml_sets_the_sections_for_cassettes_and_redaction(project: Project) ->
     assert (config.record_mode, config.unused, config.chunks) == ("new_episodes", "error", "exact")
     assert config.match_on == ("method", "path")
     assert (config.allow_hosts, config.ignore_hosts) == (("localhost",), ("telemetry.example",))
-    assert (config.ignore_localhost, config.stage_drift) == (True, True)
+    assert (config.ignore_localhost, config.stage_drift, config.runner) == (True, True, "booktest")
     assert config.ignore_json_paths == ("$.id", "$.a[0]")
     assert (config.redact_headers, config.redact_query) == (("X-Team-Key",), ("sig",))
     assert (config.redact_fields, config.redact_env) == (("pin",), ("TEAM_TOKEN",))
@@ -245,6 +247,7 @@ def test_pyproject_has_the_same_tables_below_ours(project: Project) -> None:
         ("storage_mode", ["auto", "dvc", "git", "dvc-pointers"]),
         ("fallback_mode", ["git", "none"]),
         ("record_mode", ["none", "once", "new_episodes", "all", "rewrite", "verify", "off"]),
+        ("runner", ["pytest", "booktest"]),
         ("unused", ["ignore", "warn", "error"]),
         ("chunks", ["events", "exact"]),
     ],
@@ -437,6 +440,7 @@ def test_every_key_has_a_variable_made_from_its_section_and_name(project: Projec
         "compress": "no",
         "record_mode": "off",
         "match_on": "host",
+        "runner": "booktest",
         "unused": "error",
         "chunks": "exact",
         "redact_secrets": "NAME",
@@ -968,6 +972,7 @@ _VALUES: dict[str, st.SearchStrategy[Any]] = {
     "remote_prefix": st.lists(_word.map("abc{}".format), min_size=1, max_size=3).map("/".join),
     "record_mode": st.sampled_from(["none", "once", "new_episodes", "all", "rewrite", "verify", "off"]),
     "match_on": st.lists(st.sampled_from(["method", "uri", "host", "raw_body"]), min_size=1),
+    "runner": st.sampled_from(["pytest", "booktest"]),
     "unused": st.sampled_from(["ignore", "warn", "error"]),
     "chunks": st.sampled_from(["events", "exact"]),
     "redact_secrets": st.lists(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True)),

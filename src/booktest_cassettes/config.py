@@ -53,6 +53,8 @@ class Config:
         Store blobs gzip-compressed.
     commit_on_approve, diff_tool:
         Whether approving commits to Git, and the command that shows a difference.
+    runner:
+        What ``booktest-cassettes run`` runs.
     record_mode:
         ``None``: ``none`` in CI, else ``once``.
     match_on:
@@ -94,6 +96,7 @@ class Config:
     report_dir: Path
     commit_on_approve: bool
     diff_tool: str | None
+    runner: Literal["pytest", "booktest"]
     record_mode: RecordMode | None
     match_on: tuple[str, ...]
     allow_hosts: tuple[str, ...]

@@ -79,6 +79,7 @@ KEYS: Final[tuple[Key, ...]] = (
     Key("paths", "report_dir", "report_dir", read.PATH, "books/_reports", ("review.report_dir",)),
     Key("review", "commit_on_approve", "commit_on_approve", read.FLAG, default=False),
     Key("review", "diff_tool", "diff_tool", TEXT, None),
+    Key("cassettes", "runner", "runner", read.one_of("pytest", "booktest"), "pytest"),
     Key("cassettes", "record_mode", "record_mode", RECORD_MODE, None,
         short_variables=("BOOKTEST_RECORD_MODE",)),
     Key("cassettes", "match_on", "match_on", REQUEST_PARTS, ("method", "uri", "body")),

@@ -9,6 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from .again import WITH_PYTEST
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
 from .errors import BlobCorrupt, BlobMissing, RemoteError, StorageError
@@ -36,6 +37,9 @@ class Project:
     config:
         Loaded configuration; its ``root`` is the project's.
     """
+
+    #: What runs one of its tests again.
+    again = WITH_PYTEST
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -307,8 +311,7 @@ class Project:
     def _or_record(self, test_id: str) -> str:
         # Forgotten first: where nothing changed, a new recording is the one that is lost, and stages nothing.
         name = quote(test_id)
-        again = f"booktest-cassettes forget {name} && booktest-cassettes run -- {name}"
-        return f"\n  or record it again: {again}"
+        return f"\n  or record it again: booktest-cassettes forget {name} && {self.again(test_id)}"
 
     def payloads(self, test_id: str) -> GitStore:
         """One test's payload files in Git."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from shlex import quote
 
-from .errors import CassetteError, ResultDiffers, SnapshotMissing, SnapshotPending
+from .errors import CassetteError, ResultDiffers, SnapshotMissing, SnapshotPending, UsageError
 from .modes import RecordMode
 from .options import Settings
 from .project import Project
-from .results import Writer, describe
+from .results import NoWriter, Writer, describe
 from .store.pending import ResultChange
 
 
@@ -45,6 +45,11 @@ class ResultBook:
         self.writer.close()
         self.problem = self.writer.failure(self.test_id) or self._compared()
         return self.problem
+
+    def refuse(self, why: UsageError) -> None:
+        """Have no result: the runner's tests write results of their own, in the same places."""
+        self.writer = NoWriter(why)
+        self.approved = None
 
     @property
     def is_stageable(self) -> bool:
@@ -157,7 +162,7 @@ class ResultBook:
         path = self.project.relative(self.project.results.path(self.test_id))
         return ResultDiffers(
             f"{self.test_id}: it writes no result any more, and there is an approved one ({path})",
-            hint=f"booktest-cassettes run -S -- {quote(self.origin or self.test_id)}, then approve",
+            hint=f"{self.project.again(self.origin or self.test_id, RecordMode.REWRITE)}, then approve",
         )
 
     @property
@@ -170,7 +175,7 @@ class ResultBook:
         where = " (on your machine, not in CI)" if self.project.config.ci else ""
         if self.origin is None:
             return f"the same command with BOOKTEST_RECORD_MODE=once{where}"
-        return f"booktest-cassettes run -- {quote(self.origin or self.test_id)}{where}"
+        return f"{self.project.again(self.origin or self.test_id)}{where}"
 
 
 _REPLACING = (RecordMode.NEW_EPISODES, RecordMode.ALL, RecordMode.REWRITE)

@@ -151,6 +151,18 @@ class Writer:
         return self._clean(visible(self._clean(_stable(value))))
 
 
+class NoWriter(Writer):
+    """Stands where there is no result: whatever is written raises ``why``."""
+
+    def __init__(self, why: UsageError) -> None:
+        super().__init__()
+        self._why = why.message, why.hint
+
+    def _add(self, block: str, text: str) -> None:  # noqa: ARG002
+        message, hint = self._why
+        raise UsageError(message, hint=hint)
+
+
 def visible(text: str) -> str:
     """Text with plain line ends, and with what drives a terminal or hides text written as escapes."""
     return _UNSEEN.sub(lambda match: ascii(match[0])[1:-1], _LINE_ENDS.sub("\n", text))

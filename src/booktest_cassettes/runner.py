@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
+    from .errors import UsageError
     from .project import Project
     from .session import Result, Session
 
@@ -39,7 +40,21 @@ class Runner(Protocol):
         ...
 
 
+class Governing(Runner, Protocol):
+    """A runner whose tests write results of their own, and end after their functions."""
+
+    #: Why a cassette of its tests has no result.
+    no_result: UsageError
+
+
+def governing(runner: Runner | None) -> Governing | None:
+    """``runner``, if it is such a one."""
+    return cast("Governing", runner) if hasattr(runner, "no_result") else None
+
+
 _runners: list[Runner] = []
+#: Whether the booktest plugin is loaded for a decorator's sake alone, see under_booktest.
+light = False
 
 
 def register(runner: Runner) -> None:

@@ -144,7 +144,7 @@ class Session:
     def _recording(self, mode: RecordMode) -> str:
         if self.origin is None:
             return f"the same command with BOOKTEST_RECORD_MODE={mode}"
-        return f"booktest-cassettes run {_FLAGS[mode]}-- {quote(self.origin or self.test_id)}"
+        return self.project.again(self.origin or self.test_id, mode)
 
     def _miss(self, kind: Kind, request: Request) -> CassetteError:
         line = f"{request.method} {request.url}"
@@ -224,7 +224,7 @@ class Session:
 
     @property
     def _rewrite(self) -> str:
-        return f"booktest-cassettes run -S -- {quote(self.origin or self.test_id)}"
+        return self.project.again(self.origin or self.test_id, RecordMode.REWRITE)
 
     def _drifted(self, drift: Drift) -> SnapshotDrift:
         where = " (on your machine, not in CI)" if self.project.config.ci else ""
@@ -387,7 +387,6 @@ class Session:
         return os.environ[name]
 
 
-_FLAGS = {RecordMode.ONCE: "", RecordMode.NEW_EPISODES: "-s ", RecordMode.REWRITE: "-S "}
 _RECORDING = (RecordMode.NEW_EPISODES, RecordMode.ALL, RecordMode.REWRITE)
 _REPLAYING = (
     RecordMode.NONE,

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import sys
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import Callable
 from contextlib import ExitStack
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from . import under_booktest
+from .decorating import decorate
 from .errors import CassetteError, UsageError
-from .runner import project_at, running
+from .runner import governing, project_at, running
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .project import Project
     from .results import Writer
     from .session import Session
+    from .under_booktest import TestCaseRun
     from .writing import Off
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -56,7 +57,8 @@ class Run:
         if settings.mode is RecordMode.OFF:
             from .writing import Off
 
-            self.off = Off()
+            owner = governing(running())
+            self.off = Off(owner.no_result if owner else None)
             return
         from . import adapters, guard
         from .manifest import check_test_id
@@ -69,6 +71,8 @@ class Run:
             raise error.with_traceback(None) from None
         runner = running()
         session.origin = runner.origin() if runner else None
+        if owner := governing(runner):
+            session.result_book.refuse(owner.no_result)
         adapters.install()
         if session.strict:
             guard.install()
@@ -149,7 +153,8 @@ class Run:
         try:
             runner.report(session, results)
         except CassetteError:
-            session.project.pending.remove(session.test_id)  # what is refused is not left to be approved
+            if governing(runner) is None:  # else it is staged by the runner, when the test has ended
+                session.project.pending.remove(session.test_id)  # what is refused is not left to be approved
             raise
 
     def end(self, error: BaseException | None) -> None:
@@ -171,7 +176,7 @@ class Use:
         self._open: list[tuple[Run, ExitStack]] = []
 
     def __call__(self, target: _F) -> _F:
-        decorated: _F = (_decorate_class if inspect.isclass(target) else _decorate)(target, self)
+        decorated: _F = decorate(target, self)
         return decorated
 
     def __enter__(self) -> Session | Off | None:
@@ -215,13 +220,13 @@ class Cassette:
     def __call__(self, target: _F, /) -> _F: ...
 
     @overload
-    def __call__(self, target: str | None = None, /, **options: Any) -> Use: ...
+    def __call__(self, target: str | TestCaseRun | None = None, /, **options: Any) -> Use: ...
 
     def __call__(self, target: Any = None, /, **options: Any) -> Any:
         caller = sys._getframe(1).f_code.co_filename
         if callable(target) or isinstance(target, classmethod):
             return Use(None, options, caller)(target)
-        return Use(target, options, caller)
+        return Use(under_booktest.id_of(target), options, caller)
 
     @property
     def result(self) -> Writer:
@@ -230,7 +235,8 @@ class Cassette:
         Raises
         ------
         UsageError
-            Where no cassette is in use.
+            Where no cassette is in use; in booktest's tests, which write results of their own, when
+            something is written.
         """
         from .writing import result
 
@@ -244,138 +250,9 @@ class Cassette:
 #:
 #: ``@cassette`` or ``@cassette(**options)`` on a function, coroutine, generator, async generator,
 #: method or class; ``with cassette("path/to/file.py::name", **options):`` anywhere. The options are
-#: those of :class:`booktest_cassettes.options.Options`.
+#: those of :class:`booktest_cassettes.options.Options`. In a test of booktest, ``with cassette(t):``.
 cassette = Cassette()
-
-
-def _decorate(function: Any, use: Use) -> Any:
-    if isinstance(function, (staticmethod, classmethod)):
-        return type(function)(_decorate(function.__func__, use))
-    decorated = _decorator_for(function)(function, use)
-    decorated._cassette = use
-    return decorated
-
-
-def _decorator_for(function: Any) -> Callable[[Any, Use], Any]:
-    if inspect.isasyncgenfunction(function):
-        return _decorate_async_generator
-    if inspect.isgeneratorfunction(function):
-        return _decorate_generator
-    if inspect.iscoroutinefunction(function):
-        return _decorate_coroutine
-    return _decorate_function
-
-
-def _decorate_class(target: Any, use: Use) -> Any:
-    for name in dir(target):
-        value = inspect.getattr_static(target, name)
-        is_test = callable(value) or isinstance(value, classmethod)
-        if name.startswith("test") and is_test and not _has_cassette(value):
-            setattr(target, name, _decorate(value, use))
-    return target
-
-
-def _has_cassette(function: Any) -> bool:
-    """Whether it is decorated already: its own options count, then."""
-    return hasattr(getattr(function, "__func__", function), "_cassette")
-
-
-def _is_covered(function: Any) -> bool:
-    """Whether the runner opened this test's cassette before its fixtures; see the pytest plugin."""
-    runner = running()
-    return runner is not None and runner.covers(function)
-
-
-def _decorate_function(function: Any, use: Use) -> Any:
-    @wraps(function)
-    def with_cassette(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        if _is_covered(function):
-            return function(*args, **kwargs)
-        run = use._begin(function, args)
-        with _ending(run), run.active():
-            return function(*args, **kwargs)
-
-    return with_cassette
-
-
-def _decorate_coroutine(function: Any, use: Use) -> Any:
-    @wraps(function)
-    async def with_cassette(*args: Any, **kwargs: Any) -> Any:
-        __tracebackhide__ = True
-        if _is_covered(function):
-            return await function(*args, **kwargs)
-        run = use._begin(function, args)
-        with _ending(run), run.active():
-            return await function(*args, **kwargs)
-
-    return with_cassette
-
-
-def _decorate_generator(function: Any, use: Use) -> Any:
-    # Active only while the generator's own code runs: what happens at a yield (a test using the
-    # fixture) belongs to somebody else.
-    @wraps(function)
-    def with_cassette(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        run = use._begin(function, args)
-        with _ending(run):
-            generator = function(*args, **kwargs)
-            step, said = generator.send, None
-            while True:
-                try:
-                    with run.active():
-                        value = step(said)
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    step, said = generator.send, (yield value)
-                except GeneratorExit:
-                    with run.active():
-                        generator.close()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
-                    step, said = generator.throw, error
-
-    return with_cassette
-
-
-def _decorate_async_generator(function: Any, use: Use) -> Any:
-    @wraps(function)
-    async def with_cassette(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        run = use._begin(function, args)
-        with _ending(run):
-            generator = function(*args, **kwargs)
-            step, said = generator.asend, None
-            while True:
-                try:
-                    with run.active():
-                        value = await step(said)
-                except StopAsyncIteration:
-                    return
-                try:
-                    step, said = generator.asend, (yield value)
-                except GeneratorExit:
-                    with run.active():
-                        await generator.aclose()
-                    raise
-                except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
-                    step, said = generator.athrow, error
-
-    return with_cassette
-
-
-class _ending:  # noqa: N801 - reads as a context, like contextlib's own
-    """Ends a run with whatever leaves the block."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        __tracebackhide__ = True
-        self._run.end(None if isinstance(error, GeneratorExit) else error)
+under_booktest.notice()
 
 
 def _directory(file: str) -> Path:

@@ -7,14 +7,14 @@ from contextlib import contextmanager
 
 from .active import current
 from .errors import UsageError
-from .results import Writer
+from .results import NoWriter, Writer
 
 
 class Off:
     """A cassette in mode ``off``: its checks still count."""
 
-    def __init__(self) -> None:
-        self.result = Writer()
+    def __init__(self, no_result: UsageError | None = None) -> None:
+        self.result = NoWriter(no_result) if no_result else Writer()
 
     @contextmanager
     def active(self) -> Iterator[None]:

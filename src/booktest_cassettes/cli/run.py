@@ -1,4 +1,4 @@
-"""``run``: pytest, with a record mode, a storage mode, or without any network."""
+"""``run``: pytest or booktest, with a record mode, a storage mode, or without any network."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import click
 
 from ..errors import UsageError
 from ..modes import RecordMode
+from . import runners
 from .common import project_of, showing, told
 
-#: What pytest ends with when it came to the end of the tests: all passed, or some failed.
+#: What a runner ends with when it came to the end of the tests: all passed, or some failed.
 _ENDED = (0, 1)
 
 
@@ -32,7 +33,7 @@ _ENDED = (0, 1)
     "-u",
     "--update",
     is_flag=True,
-    help="Then approve what this run staged: what passed.",
+    help="Then approve what this run staged: what passed (booktest: its own -u).",
 )
 @click.option("--stage", is_flag=True, help="With --record verify: stage what drifted, for review.")
 @click.option(
@@ -42,7 +43,13 @@ _ENDED = (0, 1)
     help="Replay without any network but a loopback of its own (Linux).",
 )
 @click.option("--migrate-to-dvc", is_flag=True, help="Run nothing: as migrate --to dvc [PATTERN...].")
-@click.argument("pytest_args", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--runner",
+    type=click.Choice(runners.NAMES),
+    help="Who runs the tests (default: cassettes.runner, pytest).",
+)
+@click.option("--select", "selected", multiple=True, metavar="PATH", help="Run these tests only.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
 def run(
     context: click.Context,
@@ -53,11 +60,13 @@ def run(
     stage: bool,
     isolated: bool,
     migrate_to_dvc: bool,
-    pytest_args: tuple[str, ...],
+    runner: str | None,
+    selected: tuple[str, ...],
+    arguments: tuple[str, ...],
 ) -> None:
-    """Run pytest; record to staging what has no approved snapshot.
+    """Run the tests; record to staging what has no approved snapshot.
 
-    Everything after -- goes to pytest, whose exit code this is:
+    Everything after -- goes to pytest (or booktest), whose exit code this is:
 
     booktest-cassettes run -S -- tests/test_api.py -k users
     """
@@ -65,15 +74,21 @@ def run(
         raise UsageError("--update approves what --review is to look at", hint="leave one out")
     afterwards = "review" if review else "update" if update else None
     _check(mode, afterwards, stage=stage, isolated=isolated)
+    arguments = (*arguments, *selected)
     if migrate_to_dvc:
-        context.exit(_migrate(context, pytest_args, is_alone=not (mode or storage or afterwards or isolated)))
-    if isolated:
-        mode = _replaying(mode, pytest_args)
-        pytest_args = _with_mode(mode, pytest_args)
+        context.exit(_migrate(context, arguments, is_alone=not (mode or storage or afterwards or isolated)))
+    runner = runners.chosen(runner)
+    is_pytest = runner == "pytest"
+    if not is_pytest:
+        runners.check_booktest(mode, isolated=isolated)
+        afterwards = "review" if review else None  # booktest freezes with -u, which approves
+    elif isolated:
+        mode = runners.replaying(mode, arguments)
+        arguments = runners.with_mode(mode, arguments)
     context.obj["storage_mode"] = storage or context.obj["storage_mode"]
-    environment = _environment(mode, context.obj["storage_mode"], stage=stage)
+    environment = _environment(mode if is_pytest else None, context.obj["storage_mode"], stage=stage)
     _refuse_recording_in_ci({**context.obj, "record_mode": mode})
-    command = [sys.executable, "-m", "pytest", *pytest_args]
+    command = runners.command(runner, mode, arguments, update=update)
     if afterwards:
         context.exit(_then(context, afterwards, command, environment))
     if isolated:
@@ -119,7 +134,7 @@ def _environment(mode: str | None, storage: str | None, *, stage: bool) -> dict[
 
 
 def _then(context: click.Context, afterwards: str, command: list[str], environment: dict[str, str]) -> int:
-    """Run pytest, then review or approve what it staged; the exit code is pytest's where that is not 0."""
+    """Run, then review or approve what that staged; the exit code is the run's where that is not 0."""
     from ..workflow import reviewed
 
     project = project_of(context)
@@ -131,7 +146,7 @@ def _then(context: click.Context, afterwards: str, command: list[str], environme
     before = reviewed.marks(project)
     code = _as_child(command, environment)
     if code not in _ENDED:
-        click.echo(f"pytest ended with {code}: nothing is reviewed or approved")
+        click.echo(f"{command[2].partition('.')[0]} ended with {code}: nothing is reviewed or approved")
         return code
     project = project_of(context)
     tests = reviewed.staged_since(project, before)
@@ -170,29 +185,6 @@ def _as_child(command: list[str], environment: dict[str, str]) -> int:
                 return child.wait()
             except KeyboardInterrupt:  # the console told the child as well: it ends by itself, with a summary
                 continue
-
-
-def _replaying(mode: str | None, pytest_args: tuple[str, ...]) -> str:
-    """The mode of a run without a network; refuses those that record."""
-    names = [argument.partition("=") for argument in pytest_args]
-    asked = [mode] if mode else []
-    for index, (name, _, value) in enumerate(names):
-        if name == "--cassettes":
-            asked.append(value or "".join(pytest_args[index + 1 : index + 2]))
-    recording = next((name for name in asked if name not in (RecordMode.NONE, RecordMode.OFF)), None)
-    if recording:
-        raise UsageError(
-            f"mode {recording} records, which needs the network that --isolate takes away",
-            hint="booktest-cassettes run to record, then booktest-cassettes approve --all,"
-            " then booktest-cassettes run --isolate",
-        )
-    return asked[-1] if asked else RecordMode.NONE.value
-
-
-def _with_mode(mode: str, pytest_args: tuple[str, ...]) -> tuple[str, ...]:
-    """As the last option, which wins over addopts, PYTEST_ADDOPTS and what an @file holds."""
-    end = pytest_args.index("--") if "--" in pytest_args else len(pytest_args)
-    return (*pytest_args[:end], f"--cassettes={mode}", *pytest_args[end:])
 
 
 def _refuse_recording_in_ci(overrides: dict[str, str | None]) -> None:

@@ -1,0 +1,124 @@
+"""What goes on around a run of booktest: checks before it, its exit code after it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import CassetteError
+from ..wording import count
+from . import committing, failures, garbage, projects
+from .setup import CassetteSetup, check_names, prepare
+
+Original = Callable[..., Any]
+
+#: For booktest, whose own storages would write our manifest.
+MODE = "cassettes"
+
+
+class Runs:
+    """The hooks around runs; ``storage`` says whether booktest's decorators use ours."""
+
+    def __init__(self) -> None:
+        self.storage = False
+
+    def run_tests(self, original: Original) -> Original:
+        """``run_tests``, for a run in this process."""
+
+        def run_tests(
+            exp_dir: str, out_dir: str, tests: Any, cases: Any, config: Any, cache: Any, setup: Any
+        ) -> Any:
+            with self._around(cases, config) as ours:
+                code = original(exp_dir, out_dir, tests, cases, ours, cache, self._setup(setup))
+            return _ended(code)
+
+        return run_tests
+
+    def parallel_run_tests(self, original: Original) -> Original:
+        """``parallel_run_tests``, for a run in workers."""
+
+        def parallel_run_tests(
+            exp_dir: str, out_dir: str, tests: Any, cases: Any, config: Any, setup: Any
+        ) -> Any:
+            with self._around(cases, config) as ours, failures.listening(out_dir):
+                code = original(exp_dir, out_dir, tests, cases, ours, self._setup(setup))
+            return _ended(code, out_dir)
+
+        return parallel_run_tests
+
+    def exec_parsed(self, original: Original) -> Original:
+        """``Tests.exec_parsed``: no name gets to a shell that means something there."""
+
+        def exec_parsed(tests: Any, root_dir: str, parsed: Any, *args: Any, **named: Any) -> Any:
+            projects.begin(Path.cwd())
+            with _said():
+                check_names(tests.all_names(), root_dir)
+                if parsed.cmd in ("--garbage", "--clean"):
+                    return garbage.without_ours(original, tests, root_dir, parsed, *args, **named)
+            return original(tests, root_dir, parsed, *args, **named)
+
+        return exec_parsed
+
+    def review(self, original: Original) -> Original:
+        """``review``: what was accepted in it may have failed to be approved."""
+
+        def review(*args: Any, **named: Any) -> Any:
+            return _ended(original(*args, **named))
+
+        return review
+
+    @contextmanager
+    def _around(self, cases: Any, config: Any) -> Iterator[dict[str, Any]]:
+        """Check, run with the configuration that this gives, and say what waits for review."""
+        with _said():
+            prepare(cases, config)
+            before = _marks(config)
+        yield self._config(config)
+        if before is not None:
+            _tell_waiting(before)
+
+    def _setup(self, setup: Any) -> CassetteSetup:
+        return CassetteSetup(setup, storage=self.storage, base=Path.cwd())
+
+    def _config(self, config: Any) -> dict[str, Any]:
+        mode = MODE if self.storage else config.get("storage.mode", "git")
+        return {**config, "storage.mode": "git" if mode == "auto" else mode}
+
+
+def _marks(config: Any) -> Mapping[str, tuple[int, int]] | None:
+    """What waits for review before a run that records."""
+    if not (config.get("complete_snapshots", False) or config.get("refresh_snapshots", False)):
+        return None
+    from ..workflow import reviewed
+
+    return reviewed.marks(projects.current())
+
+
+def _tell_waiting(before: Mapping[str, tuple[int, int]]) -> None:
+    from ..workflow import reviewed
+
+    if staged := reviewed.staged_since(projects.current(), before):
+        verb = "waits" if len(staged) == 1 else "wait"
+        what = f"cassettes: {count(len(staged), 'test')} recorded, and {verb} for review"
+        hint = "booktest-cassettes review, or accept the results with booktest: that approves"
+        print(f"{what}: {hint}", file=sys.stderr)
+
+
+def _ended(code: Any, workers: str | None = None) -> Any:
+    """Commit what was accepted, and say what could not be."""
+    with _said():
+        committing.commit(workers)
+    return failures.ended(code)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """End the process with one message where no test can run."""
+    try:
+        yield
+    except CassetteError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
