@@ -327,6 +327,7 @@ WRONG = [
             1,
             ["ab" * 20],
         ],
+        "interactions.0.request.booktest_hash": ["", None, 1.5, True, ["ab"], {}],
         "interactions.0.response": NO_OBJECT,
         "interactions.0.response.status": ["200", 200.0, True, None, [200], "²"],
         "interactions.0.response.reason": NO_TEXT,
