@@ -1128,3 +1128,14 @@ def test_loading_without_toml_or_mistakes_imports_no_parser(project: Project) ->
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+def test_the_version_that_booktest_leaves_behind_marks_no_root(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "booktest.toml").write_text('[cassettes]\nrunner = "booktest"\n')
+    inner = tmp_path / "pkg"
+    inner.mkdir()
+    (inner / "booktest.ini").write_text("# booktest\nfs_version=v2\n")
+    assert find_root(inner) == tmp_path
+    (inner / "booktest.ini").write_text("fs_version=v2\ntest_paths=test\n")
+    assert find_root(inner) == inner

@@ -26,12 +26,16 @@ class Again:
     def __call__(self, test: str, mode: RecordMode = RecordMode.ONCE) -> str:
         """The command for a test, recording as ``mode`` does."""
         flags = {RecordMode.NEW_EPISODES: "-s", RecordMode.REWRITE: "-S"}.get(mode, self.once)
-        rest = f"-- {quote(test)}" if self.command == OURS else quote(test)
+        rest = f"-- {quote(test)}" if self.command.startswith(OURS) else quote(test)
         return " ".join(part for part in (self.command, flags, rest) if part)
 
 
 OURS = "booktest-cassettes run"
 #: For tests of pytest and of unittest, and for scripts.
 WITH_PYTEST = Again(OURS, "")
+#: For the same, where the configuration says that we run booktest.
+WITH_PYTEST_TOO = Again(f"{OURS} --runner pytest", "")
 #: For tests of booktest, which records nothing unless it is asked to.
 WITH_BOOKTEST = Again("booktest", "-s")
+#: For the same, where we run booktest: without us it may know of none of our snapshots.
+WITH_BOOKTEST_IN_US = Again(f"{OURS} --runner booktest", "-s")

@@ -287,12 +287,21 @@ def _up_to_repository(first: Path) -> Iterator[Path]:
 
 
 def _holds_our_file(directory: Path) -> bool:
-    if any(_exists(directory / name) for name in (TOML, INI, MANIFEST)):
+    if any(_exists(directory / name) for name in (TOML, MANIFEST)) or _is_a_persons(directory / INI):
         return True
     if _exists(directory / DOTFILE) and (directory / DOTFILE).is_file() and not _is_home(directory):
         return True
     pyproject = directory / PYPROJECT
     return _exists(pyproject) and read.holds_our_table(read.read_text(pyproject) or "")
+
+
+def _is_a_persons(ini: Path) -> bool:
+    """Whether it says more than the version of a layout, which booktest leaves wherever it is started."""
+    if not _exists(ini):
+        return False
+    lines = [line.strip() for line in (read.read_text(ini) or "").splitlines()]
+    keys = {line.partition("=")[0].strip() for line in lines if line and not line.startswith("#")}
+    return keys != {"fs_version"}
 
 
 def _is_project(directory: Path) -> bool:

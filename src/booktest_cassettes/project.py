@@ -9,7 +9,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
-from .again import WITH_PYTEST
+from .again import WITH_PYTEST, WITH_PYTEST_TOO, Again
 from .config import Config, find_root, load_config
 from .digest import BlobKey, Digest, Kind
 from .errors import BlobCorrupt, BlobMissing, RemoteError, StorageError
@@ -38,9 +38,6 @@ class Project:
         Loaded configuration; its ``root`` is the project's.
     """
 
-    #: What runs one of its tests again.
-    again = WITH_PYTEST
-
     def __init__(self, config: Config) -> None:
         self.config = config
         self.storage = decide(config)
@@ -54,6 +51,11 @@ class Project:
         self.unpushed = Unpushed(cache / "unpushed")
         self._remotes: dict[int | None, RemoteStore] = {}
         self._offline: RemoteError | None = None
+
+    @property
+    def again(self) -> Again:
+        """What runs one of its tests again."""
+        return WITH_PYTEST if self.config.runner == "pytest" else WITH_PYTEST_TOO
 
     @classmethod
     def open(cls, start: Path, overrides: Mapping[str, object] | None = None) -> Project:

@@ -14,9 +14,12 @@ from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType, MethodType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import runner
+
+if TYPE_CHECKING:
+    from .again import Again
 
 _CORE = "booktest.core.tests"
 _PLUGIN = "booktest_cassettes.booktest_plugin"
@@ -81,10 +84,10 @@ def load(*, storage: bool) -> None:
         runner.light = False
 
 
-def revived(inner: Any, storage: bool, base: Path) -> Any:
+def revived(inner: Any, storage: bool, base: Path, again: Again) -> Any:
     """The plugin's set-up in a worker, which loads no more of the plugin than its parent has."""
     load(storage=storage)
-    return import_module(f"{_PLUGIN}.setup").CassetteSetup(inner, storage=storage, base=base)
+    return import_module(f"{_PLUGIN}.setup").CassetteSetup(inner, storage=storage, base=base, again=again)
 
 
 # -- classes ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from booktest_cassettes import cassette, runner
 from booktest_cassettes.booktest_plugin import projects
 from booktest_cassettes.booktest_plugin.runner import BooktestRunner, has_failed, mode_of
+from booktest_cassettes.booktest_plugin.running import Runs
 from booktest_cassettes.digest import Digest, Kind
 from booktest_cassettes.errors import SnapshotMissing, UsageError
 from booktest_cassettes.modes import RecordMode
@@ -172,6 +173,21 @@ def test_a_miss_names_the_command_of_booktest(asked):
     with pytest.raises(SnapshotMissing) as caught, cassette(env=["STAGE"]):
         pass
     assert caught.value.hint.startswith(f"booktest -s {NAME}\n")
+
+
+@pytest.mark.parametrize(
+    ("config", "mode"), [({}, "git"), ({"storage.mode": "auto"}, "auto"), ({"storage.mode": "dvc"}, "dvc")]
+)
+@pytest.mark.usefixtures("asked")
+def test_without_our_storage_booktest_has_the_one_that_it_is_told(config, mode):
+    given = []
+
+    def run_tests(_exp, _out, _tests, _cases, config, _cache, _setup):
+        given.append(config)
+        return 0
+
+    assert Runs().run_tests(run_tests)("books", "books/.out", None, [], config, None, None) == 0
+    assert [each["storage.mode"] for each in given] == [mode]
 
 
 def test_one_id_is_not_recorded_twice_with_different_content(asked, monkeypatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 
 import pytest
@@ -90,9 +92,14 @@ def test_booktests_own_arguments_follow_the_two_dashes(desk: Desk) -> None:
 def test_recording_in_ci_is_refused_before_the_first_test(desk: Desk, flag: str) -> None:
     desk.write("test/__booktest__.py", LINE)
     before = desk.files()
-    for code, text in (desk.ours(flag, CI="1"), desk.stock(flag, CI="1")):
+    through_us, alone = desk.ours(flag, CI="1"), desk.stock(flag, CI="1")
+    for (code, text), command in (
+        (through_us, "booktest-cassettes run --runner booktest"),
+        (alone, "booktest"),
+    ):
         assert code == 2, text
         assert "CI only replays approved snapshots" in text
+        assert f"on your own machine: {command} {flag}\n" in text
         assert told(text) == {}
     assert desk.files() == before
 
@@ -101,6 +108,88 @@ def test_a_mode_that_booktest_does_not_have_is_refused(desk: Desk) -> None:
     code, text = desk.ours("--record", "verify")
     assert code == 2
     assert "booktest does not record with mode verify" in text
+
+
+def test_booktest_records_as_its_flags_say_and_not_as_our_record_mode_does(desk: Desk) -> None:
+    code, text = desk.ours(ENV, CI="1", BOOKTEST_RECORD_MODE="rewrite", WHO="bob")
+    assert (code, told(text)) == (0, {ENV: "(snapshots intact)"}), text
+
+
+@pytest.mark.parametrize("flags", [["-S"], ["--", "-S"]], ids=["ours", "behind"])
+def test_recording_without_a_network_is_refused_wherever_the_flag_stands(
+    desk: Desk, flags: list[str]
+) -> None:
+    code, text = desk.ours("--isolate", *flags)
+    assert code == 2, text
+    assert "mode rewrite records, which needs the network" in text
+    assert "next: booktest-cassettes run --runner booktest -s to record" in text
+
+
+@pytest.mark.parametrize("option", ["--review", "--isolate"])
+def test_what_is_done_here_is_refused_where_booktest_goes_elsewhere(desk: Desk, option: str) -> None:
+    for code, text in (
+        desk.ours(option, "--", "--context", "sub"),
+        desk.ours(option, BOOKTEST_CONTEXT="sub"),
+    ):
+        assert code == 2, text
+        assert f"{option} is for the project here, and booktest's context is another" in text
+
+
+def test_arguments_that_booktest_refuses_are_told_in_the_words_one_typed(desk: Desk) -> None:
+    code, text = desk.ours("-r", "--", "--nonesuch")
+    assert code == 2, text
+    assert "usage: booktest-cassettes run --runner booktest -- [-h]" in text
+    assert "booktest ended with 2: nothing is reviewed or approved" in text
+
+
+UNHEARD = "test/our_book.py::test_unheard"
+
+
+def _with_an_unrecorded_test(desk: Desk) -> None:
+    test = '@cassette(env=["WHO"])\ndef test_unheard(t):\n    t.tln("x")\n'
+    desk.write("test/our_book.py", f"from booktest_cassettes import cassette\n\n{test}")
+
+
+@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+def test_the_commands_that_messages_name_work_where_nothing_but_us_knows_of_the_plugin(
+    desk: Desk, how: list[str]
+) -> None:
+    _with_an_unrecorded_test(desk)
+    code, text = desk.ours(*how, UNHEARD)
+    assert code == 3, text
+    (record,) = set(re.findall("next: (booktest-cassettes .*)", text))
+    assert UNHEARD in record
+    tips = re.findall("run: (.*)", text)
+    assert {tip.partition(" -- ")[0] for tip in tips} == {"booktest-cassettes run --runner booktest"}, text
+    code, text = desk.cli(*shlex.split(record)[1:])
+    assert (code, desk.waiting()) == (1, {UNHEARD}), text
+    code, text = desk.cli(*shlex.split(tips[-1])[1:], "-a")
+    assert (code, desk.waiting()) == (0, set()), text
+    assert UNHEARD in desk.lines()
+
+
+def test_the_plain_command_is_named_where_it_works(desk: Desk) -> None:
+    _with_an_unrecorded_test(desk)
+    desk.write("test/__booktest__.py", LINE)
+    code, text = desk.stock("-p2", UNHEARD)
+    assert code == 3, text
+    assert f"next: booktest -s {UNHEARD}\n" in text
+    assert "run: booktest -c -s\n" in text
+
+
+def test_what_the_tests_did_is_kept_though_the_suites_own_teardown_fails(desk: Desk) -> None:
+    desk.write("booktest.toml", '[storage]\nmode = "git"\n[review]\ncommit_on_approve = true\n')
+    for command in ("init -q", "config user.name Ada", "config user.email ada@example.com"):
+        assert desk.run("git", *command.split())[0] == 0
+    desk.write(
+        "test/__booktest__.py", "def process_setup_teardown():\n    yield\n    raise OSError('gone')\n"
+    )
+    code, text = desk.ours("-S", "--", "-a", ENV, QUIET, WHO="bob")
+    assert code == 1
+    assert "OSError: gone" in text
+    assert "1 test recorded, and waits for review" in text
+    assert "committed what was accepted of 1 test\n" in text
+    assert desk.waiting() == {QUIET}
 
 
 def test_without_booktest_the_error_says_what_to_install(fresh: Desk) -> None:

@@ -155,6 +155,7 @@ def test_the_suite_moves_to_a_dvc_remote_and_runs_as_before_serially_in_parallel
 
     migrated = suite.walk(move)[move.index(next(line for line in move if " migrate " in line))]
     assert "variable SHOP_KEY: 2" in migrated
+    assert "next: git add booktest.manifest.yaml books .gitignore && git commit" in migrated
     remote = files_below(suite.root.with_name("recordings"))
     assert {name[-64:] for name in remote} == set(re.findall(r"[0-9a-f]{64}", suite.manifest))
     assert not [name for name, data in remote.items() if key in plain(data)]

@@ -45,6 +45,20 @@ def test_a_first_run_says_each_thing_and_what_comes_next_and_a_second_does_nothi
     assert clone.text.splitlines()[-1].startswith("done: merge.booktest-manifest"), "a clone is set up"
 
 
+def test_a_booktest_project_is_told_of_its_own_commands(bare):
+    bare.write("test/a_test.py", "import booktest as bt\n")
+    bare.write("books/test/a_test.py/test_x.snapshots.json", "{}")
+    assert bare.cli("init").text.splitlines()[-1] == (
+        "then: booktest-cassettes migrate --from booktest --delete-originals, and booktest-cassettes run"
+    )
+    (bare.root / "books/test/a_test.py/test_x.snapshots.json").unlink()
+    bare.write("booktest.toml", "[storage]\n")
+    (bare.root / ".gitignore").unlink()
+    assert bare.cli("init").text.splitlines()[-1] == (
+        "then: booktest-cassettes run --runner booktest -s -- -a, which records, and accepts the results"
+    )
+
+
 def test_machines_get_json(bare):
     done = bare.cli("init", "--json", "--storage-mode", "dvc-manifest")
     told = json.loads(done.text)

@@ -142,7 +142,9 @@ def test_what_only_the_remote_has_is_fetched_and_without_it_the_rest_is_reported
     bench.approved(USERS, http=ONE)
     other = bench.colleague()
     assert states(collect(other.project(), fetch=False)) == {USERS: "REMOTE"}
-    assert states(collect(other.project())) == {USERS: "APPROVED"}
+    report = collect(other.project())
+    assert states(report) == {USERS: "APPROVED"}
+    assert render(report, "md").count("remote ") == 1, "once, before its name"
     other.lose_the_cache()
     shutil.rmtree(bench.share)
     report = collect(other.project())

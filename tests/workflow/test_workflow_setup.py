@@ -11,8 +11,9 @@ import pytest
 from dvc_share import init_dvc
 from workflow_bench import USERS, Bench, http
 
+from booktest_cassettes.config import load_config
 from booktest_cassettes.project import Project
-from booktest_cassettes.workflow import setup
+from booktest_cassettes.workflow import setup, suites
 
 LINE = "booktest.manifest.yaml merge=booktest-manifest text eol=lf"
 
@@ -228,13 +229,63 @@ def test_a_setting_that_is_there_twice_is_there_once_afterwards(root):
         ({"tests/test_a.py": "import pytest\n"}, "pytest"),
         ({"tests/deep/test_a.py": "import unittest\n"}, "unittest"),
         ({"booktest.ini": ""}, "booktest"),
+        ({"books/index.md": "", "test/a_book.py": "def test_a(t): ...\n"}, "booktest"),
+        ({"booktest.ini": "fs_version=v2\n", "test/test_a.py": "def test_a(t): ...\n"}, "booktest"),
+        ({"test/a_test.py": "import booktest as bt\n"}, "booktest"),
+        ({"book/a_suite.py": "from booktest.core import x\n"}, "booktest"),
+        ({"tests/test_a.py": "from booktest_cassettes import cassette\n"}, "pytest"),
+        ({"booktest.ini": "storage.mode=git\n", "tests/test_a.py": "import pytest\n"}, "pytest"),
+        ({"books/index.md": "", "pyproject.toml": "[tool.pytest.ini_options]\n"}, "pytest"),
     ],
 )
 def test_the_suite_is_found(root, files, suite):
+    lay(root, files)
+    assert suites.suite(root) == suite
+
+
+def lay(root: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
-    assert setup.suite(root) == suite
+
+
+def test_a_booktest_suite_gets_its_runner_and_its_output_is_ignored(root):
+    lay(root, {"test/a_test.py": "import booktest as bt\n"})
+    init(root)
+    assert load_config(root).runner == "booktest"
+    assert (root / ".gitignore").read_text() == ".booktest_cache/\nbooks/_reports/\nbooks/.out/\n"
+    assert init(root) == []
+
+
+def test_output_that_is_in_git_already_is_told_with_a_command_that_takes_it_out(root):
+    lay(root, {"test/a_test.py": "import booktest as bt\n", "books/.out/cases.ndjson": ""})
+    assert setup.plan(root).notes == ()
+    git(root, "add", "--all")
+    (note,) = setup.plan(root).notes
+    git(root, *note.partition(": git ")[2].partition(" && ")[0].split())
+    assert setup.plan(root).notes == ()
+    assert (root / "books/.out/cases.ndjson").exists()
+
+
+def test_beside_a_pytest_suite_booktests_output_is_ignored_and_run_stays_pytest(root):
+    lay(root, {"pytest.ini": "", "books/index.md": "", ".gitignore": "books/.out\n"})
+    init(root)
+    assert load_config(root).runner == "pytest"
+    assert (root / ".gitignore").read_text() == "books/.out\n.booktest_cache/\nbooks/_reports/\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "is_recorded"),
+    [
+        ("books/test/a_test.py/test_x.snapshots.json", True),
+        ("books/test/a_test.py/test_x/_snapshots/requests.json", True),
+        ("books/.out/test/a_test.py/test_x.snapshots.json", False),
+        ("books/test/a_test.py/test_x/data.json", False),
+    ],
+)
+def test_what_booktest_recorded_is_found(root, name, is_recorded):
+    lay(root, {name: "{}"})
+    assert suites.recorded_by_booktest(root) is is_recorded
 
 
 def test_the_programs_are_ours_on_the_path_then_where_they_are_installed():

@@ -6,7 +6,8 @@ Each function takes booktest's own and gives what stands in its place.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from shlex import quote
@@ -21,7 +22,7 @@ from booktest.reporting.reports import (
 )
 from booktest.utils.coroutines import maybe_async_call
 
-from ..digest import Kind
+from ..digest import Digest, Kind
 from ..errors import CassetteError, UsageError
 from ..store.pending import Change
 from . import accepting, committing, failures, projects, streams
@@ -29,6 +30,16 @@ from .runner import has_failed
 from .storage import KINDS, CassetteStorage
 
 Original = Callable[..., Any]
+
+#: booktest's names of flags with which a test may change more than its output.
+_WRITING = (
+    "complete_snapshots",
+    "refresh_snapshots",
+    "accept",
+    "update",
+    "interactive",
+    "always_interactive",
+)
 
 #: The test that is ending, for what booktest calls without saying whose it is.
 _ending: list[Any] = []
@@ -78,9 +89,10 @@ def start(original: Original, runner: Any) -> Original:
 
     def start(t: Any, title: Any = None) -> None:
         original(t, title)
-        accepting.mark(Path(t.out_dir_name), ())
-        t._cassettes_held = projects.hold(t)
-        runner.enter(t)
+        with streams.shown():
+            t._cassettes_mark = accepting.mark(Path(t.out_dir_name))
+            t._cassettes_held = projects.hold(t)
+            runner.enter(t)
 
     return start
 
@@ -90,11 +102,14 @@ def end(original: Original, runner: Any) -> Original:
 
     def end(t: Any) -> Any:
         try:
+            _finish_line(t)
             runner.leave(t)
             _save(t)
             _settle(t)
         except CassetteError as error:
             _fail(t, error, "its snapshots are not kept:")
+        except Exception:  # noqa: BLE001 - booktest has taken standard error: nobody would see it
+            _fail_by(t, "its snapshots are not kept:", traceback.format_exc())
         finally:
             projects.release()
         _ending.append(t)
@@ -104,6 +119,13 @@ def end(original: Original, runner: Any) -> Original:
             _ending.remove(t)
 
     return end
+
+
+def _finish_line(t: Any) -> None:
+    """Have a failure in a line that nobody ended count: its snapshots would not be kept, its result would."""
+    records = t.config.get("complete_snapshots", False) or t.config.get("refresh_snapshots", False)
+    if records and t.snapshot_usage and not t.errors and has_failed(t):
+        t.iln()
 
 
 def _save(t: Any) -> None:
@@ -128,17 +150,33 @@ def _settle(t: Any) -> None:
     if isinstance(t.storage, CassetteStorage) and (recording := t.storage.recording()):
         held.parts.append(recording)
     records = {each.test_id: project.settle(each) for each in projects.all_held()}
-    accepting.mark(Path(t.out_dir_name), filter(None, records.values()))
     changes: dict[Kind, Change] = {}
     for record in reversed(records.values()):  # the test's own last; other cassettes that it uses changed too
         changes.update(record.changes if record else {})
     base = project.manifest.get(held.test_id)
+    _tell_usage(t, changes, base)
+    used = {kind.value: base[kind] for kind in _used(t) if kind in base and kind not in changes}
+    t.out.flush()
+    t._cassettes_mark = accepting.mark(
+        Path(t.out_dir_name), filter(None, records.values()), {held.test_id: used} if used else None
+    )
+
+
+def _tell_usage(t: Any, changes: Mapping[Kind, Change], base: Mapping[Kind, Digest]) -> None:
+    """What becomes of each kind; booktest says nothing of one that the test ceased to use."""
     for name, usage in t.snapshot_usage.items():
-        kind = KINDS[name]
+        if (kind := KINDS.get(name)) is None:  # the test's own
+            continue
         if kind in changes:
             usage.update(state=SnapshotState.UPDATED.value, hash=changes[kind].staged)
         elif kind in base:
             usage.update(state=SnapshotState.INTACT.value, hash=base[kind])
+    for kind in changes.keys() - _used(t):
+        t.report_snapshot_usage(kind.value, changes[kind].staged, SnapshotState.UPDATED)
+
+
+def _used(t: Any) -> set[Kind]:
+    return {KINDS[name] for name in t.snapshot_usage if name in KINDS}
 
 
 def _point_to_review(t: Any) -> None:
@@ -150,17 +188,23 @@ def _point_to_review(t: Any) -> None:
 
 
 def _fail(t: Any, error: CassetteError, what: str) -> None:
-    t.iln().fail().iln(what)
-    for line in str(error).split("\n"):  # to whom it reads the report; the output would compare it
-        t.report(f"  {line}")
+    _fail_by(t, what, str(error))
     failures.remember(error, t.run.batch_dir)
+
+
+def _fail_by(t: Any, what: str, text: str) -> None:
+    t.iln().fail().iln(what)
+    for line in text.rstrip().split("\n"):  # to whom it reads the report; the output would compare it
+        t.report(f"  {line}")
 
 
 def run_case(original: Original) -> Original:
     """``TestRun.run_case``: a test whose approved snapshots cannot be had fails before it runs."""
 
     async def run_case(run: Any, case_path: str, case: Any, title: Any = None) -> Any:
-        return await original(run, case_path, partial(_judged, run, case), title)
+        writes = any(run.config.get(flag, False) for flag in _WRITING)
+        with accepting.alone(run.out_dir, case_path) if writes else nullcontext():
+            return await original(run, case_path, partial(_judged, run, case), title)
 
     return run_case
 
@@ -185,8 +229,12 @@ def freeze_case(original: Original) -> Original:  # noqa: ARG001 - it would dele
     """``freeze_case``: every way to accept a result comes here."""
 
     def freeze_case(exp_dir: str, out_dir: str, case_name: str) -> None:
-        t = ending()
-        committing.note(accepting.accept(exp_dir, out_dir, case_name), t.run.batch_dir if t else None)
+        if (t := ending()) is None:
+            with accepting.alone(out_dir, case_name):
+                committing.note(accepting.accept(exp_dir, out_dir, case_name), None)
+            return
+        accepting.check_mark(Path(t.out_dir_name), t._cassettes_mark)
+        committing.note(accepting.accept(exp_dir, out_dir, case_name), t.run.batch_dir)
 
     return freeze_case
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from . import hooks, reporting
+from . import asked, hooks, reporting
 from .running import Runs
 
 _runs = Runs()
@@ -26,10 +26,21 @@ def install(*, storage: bool = True) -> None:
         _installed.append(True)
         _install_hooks()
     if storage and not _runs.storage:
-        from booktest.core.testcaserun import TestCaseRun
-
         _runs.storage = True
-        _wrap([TestCaseRun], "_init_storage", hooks.init_storage)
+        _install_storage()
+
+
+def _install_storage() -> None:
+    from booktest.core.testcaserun import TestCaseRun
+    from booktest.snapshots import env, functions, httpx, requests, snapshot
+
+    _wrap([TestCaseRun], "_init_storage", hooks.init_storage)
+    _wrap([env.SnapshotEnv], "start", asked.start)
+    _wrap([env.SnapshotEnv], "stop", asked.stop)
+    for keys in (requests.RequestKey, httpx.RequestKey):
+        _wrap([keys], "from_properties", asked.from_request)
+    _wrap([functions.FunctionCall], "from_properties", asked.from_call)
+    _wrap([snapshot.SnapshotCall], "_compute_hash", asked.compute_hash)
 
 
 def _install_hooks() -> None:
@@ -59,5 +70,6 @@ def _wrap(owners: list[Any], name: str, hook: Callable[[Callable[..., Any]], Cal
     """Replace a function under every name that booktest calls it by."""
     original = getattr(owners[0], name)
     replaced = wraps(original)(hook(original))
+    is_static = isinstance(vars(owners[0]).get(name), staticmethod)
     for owner in owners:
-        setattr(owner, name, replaced)
+        setattr(owner, name, staticmethod(replaced) if is_static else replaced)

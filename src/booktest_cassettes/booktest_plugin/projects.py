@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..again import WITH_BOOKTEST
+from ..again import WITH_BOOKTEST, Again
 from ..config import find_root, load_config
 from ..digest import Digest, Kind
 from ..project import Project
@@ -38,7 +38,10 @@ class Held:
 class BooktestProject(Project):
     """A project that stages a running test once."""
 
-    again = WITH_BOOKTEST
+    @property
+    def again(self) -> Again:
+        """What runs one of its tests again."""
+        return again()
 
     def stage(
         self, test_id: str, blobs: Mapping[Kind, bytes], result: ResultChange | None = None
@@ -90,6 +93,7 @@ class BooktestProject(Project):
 
 
 _base: list[Path] = []
+_again = [WITH_BOOKTEST]
 _projects: list[BooktestProject] = []
 _running: dict[str, Held] = {}
 
@@ -105,6 +109,16 @@ def begin(base: Path) -> None:
         _base.append(base)
 
 
+def run_again_with(command: Again) -> None:
+    """Name this command wherever a message says how to run a test: the one that the suite runs by."""
+    _again[:] = [command]
+
+
+def again() -> Again:
+    """The command that the suite runs by."""
+    return _again[0]
+
+
 def current() -> BooktestProject:
     """The project, opened again when its manifest changed.
 
@@ -118,7 +132,8 @@ def current() -> BooktestProject:
     begin(Path.cwd())
     if not _projects or _projects[0].is_stale():
         root = find_root(_base[0])
-        _projects[:] = [BooktestProject(load_config(root, environ=os.environ))]
+        flags_say_it = {"record_mode": "none"}  # what is recorded, whatever our own setting is
+        _projects[:] = [BooktestProject(load_config(root, overrides=flags_say_it, environ=os.environ))]
     return _projects[0]
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..again import WITH_BOOKTEST
 from ..errors import CassetteError
 from ..wording import count
 from . import committing, failures, garbage, projects
@@ -17,6 +18,7 @@ Original = Callable[..., Any]
 
 #: For booktest, whose own storages would write our manifest.
 MODE = "cassettes"
+_TIP = "run: booktest "
 
 
 class Runs:
@@ -31,9 +33,10 @@ class Runs:
         def run_tests(
             exp_dir: str, out_dir: str, tests: Any, cases: Any, config: Any, cache: Any, setup: Any
         ) -> Any:
-            with self._around(cases, config) as ours:
-                code = original(exp_dir, out_dir, tests, cases, ours, cache, self._setup(setup))
-            return _ended(code)
+            def run(ours: Any) -> Any:
+                return original(exp_dir, out_dir, tests, cases, ours, cache, self._setup(setup))
+
+            return self._around(run, cases, config)
 
         return run_tests
 
@@ -43,9 +46,11 @@ class Runs:
         def parallel_run_tests(
             exp_dir: str, out_dir: str, tests: Any, cases: Any, config: Any, setup: Any
         ) -> Any:
-            with self._around(cases, config) as ours, failures.listening(out_dir):
-                code = original(exp_dir, out_dir, tests, cases, ours, self._setup(setup))
-            return _ended(code, out_dir)
+            def run(ours: Any) -> Any:
+                with failures.listening(out_dir):
+                    return original(exp_dir, out_dir, tests, cases, ours, self._setup(setup))
+
+            return self._around(run, cases, config, out_dir)
 
         return parallel_run_tests
 
@@ -58,7 +63,8 @@ class Runs:
                 check_names(tests.all_names(), root_dir)
                 if parsed.cmd in ("--garbage", "--clean"):
                     return garbage.without_ours(original, tests, root_dir, parsed, *args, **named)
-            return original(tests, root_dir, parsed, *args, **named)
+            with _tips():
+                return original(tests, root_dir, parsed, *args, **named)
 
         return exec_parsed
 
@@ -70,22 +76,29 @@ class Runs:
 
         return review
 
-    @contextmanager
-    def _around(self, cases: Any, config: Any) -> Iterator[dict[str, Any]]:
-        """Check, run with the configuration that this gives, and say what waits for review."""
+    def _around(
+        self, run: Callable[[dict[str, Any]], Any], cases: Any, config: Any, workers: str | None = None
+    ) -> Any:
+        """Check, run, say what waits for review, commit what was accepted; gives the exit code."""
         with _said():
             prepare(cases, config)
             before = _marks(config)
-        yield self._config(config)
-        if before is not None:
-            _tell_waiting(before)
+        code: Any = 1
+        try:
+            code = run(self._config(config))
+        finally:  # whatever the suite's own teardown raises, what tests staged waits, and so on
+            if before is not None:
+                _tell_waiting(before)
+            code = _ended(code, workers)
+        return code
 
     def _setup(self, setup: Any) -> CassetteSetup:
-        return CassetteSetup(setup, storage=self.storage, base=Path.cwd())
+        again = projects.again()
+        return CassetteSetup(setup, storage=self.storage, base=Path.cwd(), again=again)
 
     def _config(self, config: Any) -> dict[str, Any]:
-        mode = MODE if self.storage else config.get("storage.mode", "git")
-        return {**config, "storage.mode": "git" if mode == "auto" else mode}
+        # Said also where nothing is: tests then take Git, but what is merged after them takes "auto".
+        return {**config, "storage.mode": MODE if self.storage else config.get("storage.mode", "git")}
 
 
 def _marks(config: Any) -> Mapping[str, tuple[int, int]] | None:
@@ -112,6 +125,26 @@ def _ended(code: Any, workers: str | None = None) -> Any:
     with _said():
         committing.commit(workers)
     return failures.ended(code)
+
+
+@contextmanager
+def _tips() -> Iterator[None]:
+    """Have booktest's tips name the command that works here."""
+    from booktest.core import tests
+
+    command = projects.again().command
+    if command == WITH_BOOKTEST.command:
+        yield
+        return
+
+    def printing(*texts: Any, **how: Any) -> None:
+        print(*(f"{text}".replace(_TIP, f"run: {command} -- ") for text in texts), **how)
+
+    vars(tests)["print"] = printing  # of this module alone: it has no function for its tips
+    try:
+        yield
+    finally:
+        vars(tests).pop("print", None)  # a test may have run booktest in this very process
 
 
 @contextmanager

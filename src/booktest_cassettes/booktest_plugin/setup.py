@@ -13,6 +13,7 @@ from booktest.config.detection import BookTestSetup
 from booktest.config.naming import to_filesystem_path
 
 from .. import under_booktest
+from ..again import Again
 from ..digest import BlobKey
 from ..errors import CassetteError, RecordingRefused, UsageError
 from ..wording import count
@@ -29,18 +30,19 @@ class CassetteSetup(BookTestSetup):  # type: ignore[misc]  # booktest ships no t
     ----------
     inner:
         The suite's own set-up.
-    storage, base:
+    storage, base, again:
         As they are in the parent.
     """
 
-    def __init__(self, inner: BookTestSetup, *, storage: bool, base: Path) -> None:
+    def __init__(self, inner: BookTestSetup, *, storage: bool, base: Path, again: Again) -> None:
         super().__init__()
         self.inner = inner
         self.storage = storage
         self.base = base
+        self.again = again
 
     def __reduce__(self) -> tuple[object, ...]:
-        return under_booktest.revived, (self.inner, self.storage, self.base)
+        return under_booktest.revived, (self.inner, self.storage, self.base, self.again)
 
     @contextmanager
     def setup_teardown(self) -> Any:
@@ -48,6 +50,7 @@ class CassetteSetup(BookTestSetup):  # type: ignore[misc]  # booktest ships no t
         from .install import install
 
         projects.begin(self.base)
+        projects.run_again_with(self.again)
         install(storage=self.storage)
         with self.inner.setup_teardown():
             yield
@@ -102,7 +105,7 @@ def _refuse_recording_in_ci(project: projects.BooktestProject, config: Any) -> N
     if flag and project.config.ci:
         raise RecordingRefused(
             f"{flag} records; CI only replays approved snapshots",
-            hint=f"leave it out in CI; on your own machine: booktest-cassettes run --runner booktest {flag}",
+            hint=f"leave it out in CI; on your own machine: {project.again.command} {flag}",
         )
 
 

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from ..importing.booktest_payloads import Snapshots
 from ..options import Options, resolve
 from ..recording.declared import REDACTED
 from ..traffic import Cleaner
-from . import projects, streams
+from . import projects, second_names, streams
 
 #: booktest's types of snapshots, and the kind of ours that each is part of.
 KINDS = {
@@ -75,12 +76,16 @@ class CassetteStorage(SnapshotStorage):  # type: ignore[misc]  # booktest ships 
         content = self.snapshots.payload(snapshot_type)
         if content and snapshot_type == "env" and self.records:
             return _with_live_secrets(content)
-        return content
+        return content and second_names.with_second(snapshot_type, content)[0]
 
     def store(self, test_id: str, snapshot_type: str, content: bytes) -> str:
         """The hash of what :meth:`fetch` gave where nothing changed; on a replay that is always so."""
         given = self.fetch(test_id, snapshot_type)
         if self.records:
+            if known := self.snapshots.payload(snapshot_type):
+                content = second_names.with_approved(
+                    content, second_names.with_second(snapshot_type, known)[1]
+                )
             self.recorded[snapshot_type] = content
             if not self._is_unchanged(snapshot_type, content):
                 return Digest.of(content)
@@ -199,9 +204,17 @@ class CassetteStorage(SnapshotStorage):  # type: ignore[misc]  # booktest ships 
 
 
 def _cleaner(env: bytes | None) -> Cleaner:
-    """The configuration's, to which the values of variables that hold secrets are secrets."""
-    names = tuple(json.loads(env)) if env else ()
-    return resolve(projects.current().config, Options(env=names, record_mode="none")).cleaner
+    """The configuration's, to which the values of variables that hold secrets are secrets.
+
+    Those that were recorded, too: a mock may have set one that is gone again.
+    """
+    values: dict[str, str | None] = json.loads(env) if env else {}
+    options = Options(env=tuple(values), record_mode="none")
+    config = projects.current().config
+    found = resolve(config, options).cleaner
+    redact = found.redactor.env_value
+    secrets = [value for name, value in values.items() if value and redact(name, value) == REDACTED != value]
+    return resolve(config, replace(options, secrets=secrets)).cleaner if secrets else found
 
 
 def _with_live_secrets(content: bytes) -> bytes:

@@ -31,3 +31,13 @@ def real() -> Iterator[None]:
         yield
     finally:
         sys.stderr = taken
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Give it back where this raises, for good: what ends a run is not hidden in the log of a test."""
+    try:
+        yield
+    except BaseException:
+        restore()
+        raise

@@ -108,6 +108,7 @@ def commit_or_tell(project: Project, paths: list[str], message: str) -> None:
     places = [manifest] if manifest in paths else []
     if len(paths) > len(places):
         places.append(project.relative(project.config.snapshots_dir))
+    places += [".gitignore"] if ".gitignore" in paths else []  # migrate --delete-originals
     forced = _hidden(project, paths)
     first = f"git add --force {' '.join(map(quote, forced))} && " if forced else ""
     click.echo(f"next: {first}git add {' '.join(map(quote, places))} && git commit")

@@ -11,7 +11,7 @@ from .. import __version__
 #: What people call, in the order in which they need it: the command, its room, what ``--help`` says.
 _LISTED = (
     ("init", "setup", "Set a project up: ignore lines, configuration, merge driver."),
-    ("run", "run", "Run pytest; record what has no approved snapshot."),
+    ("run", "run", "Run the tests, with pytest or booktest; record, or replay."),
     ("status", "status", "What is approved, what waits for review, what is missing."),
     ("review", "review", "Decide about what is pending, one snapshot at a time."),
     ("diff", "diff", "What changed: pending, or between Git revisions."),

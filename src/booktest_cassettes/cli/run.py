@@ -64,9 +64,10 @@ def run(
     selected: tuple[str, ...],
     arguments: tuple[str, ...],
 ) -> None:
-    """Run the tests; record to staging what has no approved snapshot.
+    """Run the tests with pytest or booktest.
 
-    Everything after -- goes to pytest (or booktest), whose exit code this is:
+    With pytest, what has no approved snapshot is recorded to staging; with booktest, where -s asks for it.
+    Everything after -- goes to the runner, whose exit code this is:
 
     booktest-cassettes run -S -- tests/test_api.py -k users
     """
@@ -80,17 +81,18 @@ def run(
     runner = runners.chosen(runner)
     is_pytest = runner == "pytest"
     if not is_pytest:
-        runners.check_booktest(mode, isolated=isolated)
+        runners.check_booktest(mode, arguments, review=review, isolated=isolated)
         afterwards = "review" if review else None  # booktest freezes with -u, which approves
     elif isolated:
         mode = runners.replaying(mode, arguments)
         arguments = runners.with_mode(mode, arguments)
     context.obj["storage_mode"] = storage or context.obj["storage_mode"]
     environment = _environment(mode if is_pytest else None, context.obj["storage_mode"], stage=stage)
-    _refuse_recording_in_ci({**context.obj, "record_mode": mode})
+    if is_pytest:  # with booktest, its process says it in the words of booktest
+        _refuse_recording_in_ci({**context.obj, "record_mode": mode})
     command = runners.command(runner, mode, arguments, update=update)
     if afterwards:
-        context.exit(_then(context, afterwards, command, environment))
+        context.exit(_then(context, afterwards, runner, command, environment))
     if isolated:
         from .isolation import isolate
 
@@ -133,7 +135,9 @@ def _environment(mode: str | None, storage: str | None, *, stage: bool) -> dict[
     return {**os.environ, **{name: value for name, value in asked.items() if value}}
 
 
-def _then(context: click.Context, afterwards: str, command: list[str], environment: dict[str, str]) -> int:
+def _then(
+    context: click.Context, afterwards: str, runner: str, command: list[str], environment: dict[str, str]
+) -> int:
     """Run, then review or approve what that staged; the exit code is the run's where that is not 0."""
     from ..workflow import reviewed
 
@@ -141,12 +145,13 @@ def _then(context: click.Context, afterwards: str, command: list[str], environme
     if project.config.ci:
         raise UsageError(
             f"--{afterwards} is a person's, and this is CI: nothing was run",
-            hint="CI=1 booktest-cassettes run replays; record and review on your own machine",
+            hint=f"CI=1 booktest-cassettes run --runner {runner} replays;"
+            " record and review on your own machine",
         )
     before = reviewed.marks(project)
     code = _as_child(command, environment)
     if code not in _ENDED:
-        click.echo(f"{command[2].partition('.')[0]} ended with {code}: nothing is reviewed or approved")
+        click.echo(f"{runner} ended with {code}: nothing is reviewed or approved")
         return code
     project = project_of(context)
     tests = reviewed.staged_since(project, before)
@@ -162,7 +167,7 @@ def _then(context: click.Context, afterwards: str, command: list[str], environme
 
 
 def _pull_all(context: click.Context) -> None:
-    """Without a network nothing can be fetched later, and who knows which tests pytest will collect."""
+    """Without a network nothing can be fetched later, and who knows which tests will be collected."""
     from ..workflow import sync
 
     project = project_of(context)
@@ -173,7 +178,9 @@ def _pull_all(context: click.Context) -> None:
 
 def _become(command: list[str], environment: dict[str, str]) -> int:
     """Be the command from now on; where a process cannot (Windows), its exit code."""
-    if sys.platform != "win32":  # one process: signals and exit codes are pytest's own, nothing is orphaned
+    if (
+        sys.platform != "win32"
+    ):  # one process: signals and exit codes are the runner's own, nothing is orphaned
         os.execve(command[0], command, environment)  # noqa: S606 - a list, no shell
     return _as_child(command, environment)
 

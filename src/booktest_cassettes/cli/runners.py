@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from ..again import WITH_BOOKTEST_IN_US, WITH_PYTEST, Again
 from ..config import find_root, load_config
 from ..errors import UsageError
 from ..modes import RecordMode
@@ -49,23 +51,30 @@ def command(runner: str, mode: str | None, arguments: Sequence[str], *, update: 
     return [sys.executable, "-m", "booktest_cassettes.booktest_plugin", *flags, *arguments]
 
 
-def check_booktest(mode: str | None, *, isolated: bool) -> None:
+def check_booktest(mode: str | None, arguments: Sequence[str], *, review: bool, isolated: bool) -> None:
     """Refuse what booktest does not do; raises UsageError."""
     if mode not in _BOOKTEST_FLAGS:
         raise UsageError(
             f"booktest does not record with mode {mode}",
             hint="-s records what is missing, -S everything anew",
         )
-    if isolated and _BOOKTEST_FLAGS[mode]:
-        recording_isolated(mode)
+    if isolated and (flags := {*_BOOKTEST_FLAGS[mode], *arguments} & {"-s", "-S"}):
+        mode = next(mode for mode, said in _BOOKTEST_FLAGS.items() if flags & {*said})
+        recording_isolated(mode, WITH_BOOKTEST_IN_US)
+    if (review or isolated) and ("--context" in arguments or os.environ.get("BOOKTEST_CONTEXT")):
+        option = "--review" if review else "--isolate"
+        raise UsageError(
+            f"{option} is for the project here, and booktest's context is another",
+            hint="change to that directory, and leave the context out",
+        )
 
 
-def recording_isolated(mode: str | None) -> None:
+def recording_isolated(mode: str | None, again: Again) -> None:
     """Refuse a mode that wants the network; raises UsageError."""
+    record = " ".join(filter(None, (again.command, again.once)))
     raise UsageError(
         f"mode {mode} records, which needs the network that --isolate takes away",
-        hint="booktest-cassettes run to record, then booktest-cassettes approve --all,"
-        " then booktest-cassettes run --isolate",
+        hint=f"{record} to record, then booktest-cassettes approve --all, then {again.command} --isolate",
     )
 
 
@@ -78,7 +87,7 @@ def replaying(mode: str | None, arguments: Sequence[str]) -> str:
             asked.append(value or "".join(arguments[index + 1 : index + 2]))
     recording = next((name for name in asked if name not in (RecordMode.NONE, RecordMode.OFF)), None)
     if recording:
-        recording_isolated(recording)
+        recording_isolated(recording, WITH_PYTEST)
     return asked[-1] if asked else RecordMode.NONE.value
 
 

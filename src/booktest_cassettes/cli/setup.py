@@ -80,8 +80,6 @@ def _as_json(plan: Plan, done: list[Step]) -> dict[str, object]:
 
 
 def _tell(plan: Plan, done: list[Step]) -> None:
-    from ..workflow import setup
-
     click.echo(f"project: {plan.root}")
     for step in plan.steps:
         said = "done" if step in done else "there" if step.is_done else "missing"
@@ -96,9 +94,24 @@ def _tell(plan: Plan, done: list[Step]) -> None:
         click.echo(f"next: git add {' '.join(map(quote, files))} && git commit")
     if not files:  # a clone of what others set up: nobody here needs to hear how to begin
         return
-    runs = " (pytest, which runs unittest's tests)" if setup.suite(plan.root) == "unittest" else ""
-    a_test = "a test" if setup.suite(plan.root) else "your first test"
-    click.echo(f"then: put @cassette on {a_test}, and booktest-cassettes run{runs}")
+    click.echo(f"then: {_begin(plan.root)}")
+
+
+def _begin(root: Path) -> str:
+    """What a person does next, in the words of the project's runner."""
+    from ..config import load_config
+    from ..workflow import suites
+
+    suite = suites.suite(root)
+    if suite == "booktest":
+        option = "" if load_config(root).runner == "booktest" else " --runner booktest"
+        run = f"booktest-cassettes run{option}"
+        if suites.recorded_by_booktest(root):
+            return f"booktest-cassettes migrate --from booktest --delete-originals, and {run}"
+        return f"{run} -s -- -a, which records, and accepts the results"
+    runs = " (pytest, which runs unittest's tests)" if suite == "unittest" else ""
+    a_test = "a test" if suite else "your first test"
+    return f"put @cassette on {a_test}, and booktest-cassettes run{runs}"
 
 
 @click.command("install-hooks")

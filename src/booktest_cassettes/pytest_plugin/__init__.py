@@ -302,4 +302,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     except CassetteError as error:
         terminalreporter.write_line(str(error))
         return
-    summary.write(terminalreporter, this.tally, mode=mode, storage=project.storage.mode)
+    summary.write(
+        terminalreporter,
+        this.tally,
+        mode=mode,
+        storage=project.storage.mode,
+        run=project.again.command,
+    )

@@ -94,7 +94,7 @@ class Reporter:
             refused=tally.refused,
             unplayed=tally.unplayed,
             notices=[*tally.notices, *self.notes],
-            next=next_command(tally),
+            next=next_command(tally, project.again.command),
         )
         report = collect(project, run=run, fetch=False)
         for path, form in self.files.items():

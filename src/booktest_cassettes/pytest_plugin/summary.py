@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from ..again import OURS
 from ..wording import count
 from .tally import Tally
 
@@ -34,7 +35,7 @@ _RESULTS = {
 _NAMED = 20
 
 
-def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage: str) -> None:
+def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage: str, run: str) -> None:
     """Print the section, if any test used a cassette."""
     if not tally:
         return
@@ -52,7 +53,7 @@ def write(reporter: pytest.TerminalReporter, tally: Tally, *, mode: str, storage
         reporter.write_line(line)
     for notice in sorted(tally.notices):
         reporter.write_line(notice)
-    following = next_command(tally)
+    following = next_command(tally, run)
     if following:
         reporter.write_line(f"next: {following}", bold=True)
 
@@ -93,24 +94,24 @@ def _named(title: str, tests: dict[str, str]) -> Iterator[str]:
         yield f"  ... and {len(tests) - _NAMED} more"
 
 
-def next_command(tally: Tally) -> str:
-    """What to type next, ``""`` when all is well."""
+def next_command(tally: Tally, run: str = OURS) -> str:
+    """What to type next, ``""`` when all is well; ``run`` is what runs pytest."""
     if tally.lost:
         return "booktest-cassettes status --ci  (says of each how to have it back)"
     if tally.missing:
         only = _only(tally.missing)
-        return f"booktest-cassettes run{only}  (records what is missing; on your machine, not in CI)"
+        return f"{run}{only}  (records what is missing; on your machine, not in CI)"
     if tally.unrecorded and not tally.drifted():
         (first, *others) = tally.unrecorded.values()
-        return first if not others else "booktest-cassettes run -S -- TEST...  (records these anew)"
+        return first if not others else f"{run} -S -- TEST...  (records these anew)"
     if tally.pending() or tally.waiting or tally.staged:
         return "booktest-cassettes review  (or status, then approve --all, reject --all)"
     if drifted := tally.drifted():
         # To record anew what did not drift would give a reviewer more to look at.
         how = f"-S{only}" if (only := _only(drifted)) else "--record verify --stage"
-        return f"booktest-cassettes run {how}, then booktest-cassettes review  (on your machine, not in CI)"
+        return f"{run} {how}, then booktest-cassettes review  (on your machine, not in CI)"
     if unused := [*tally.unused, *(test_id for test_id in _unwritten(tally) if test_id not in tally.unused)]:
-        return f"booktest-cassettes run -S{_only(unused)}  (records anew, without what is not played)"
+        return f"{run} -S{_only(unused)}  (records anew, without what is not played)"
     return ""
 
 

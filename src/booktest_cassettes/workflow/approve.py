@@ -296,6 +296,7 @@ def _check_secrets(test_id: str, blobs: Mapping[BlobKey, bytes]) -> None:
             lines = [f"line {finding.line}: looks like a {finding.label}" for finding in found[:10]]
             raise SecretFound(
                 "\n  ".join([f"{test_id}: its {key.kind.value} snapshot is not approved:", *lines]),
-                hint="add the field to [redact] in booktest.toml and record again, or approve"
-                f" --allow-secrets if it is none (booktest-cassettes show {quote(test_id)})",
+                hint="add the field to [redact] in booktest.toml and record again; if it is none"
+                f" (booktest-cassettes show {quote(test_id)}):"
+                f" booktest-cassettes approve --allow-secrets {quote(test_id)}",
             )

@@ -45,7 +45,7 @@ def check_secrets(record: Pending) -> None:
         raise SecretFound(
             "\n  ".join([f"{record.test_id}: its result is not approved:", *lines]),
             hint="leave it out of the result, or name it in [redact] in booktest.toml, and run the test"
-            " again; or approve --allow-secrets if it is none",
+            f" again; if it is none: booktest-cassettes approve --allow-secrets {quote(record.test_id)}",
         )
 
 

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import NamedTuple
@@ -21,11 +21,15 @@ from ..files import atomic_write, read_bytes
 from ..project import Project
 from ..store.git import GitStore
 from ..store.remote.place import find_place
-from . import git
+from . import git, suites
 
 #: What the driver is called in ``.gitattributes`` and in Git's configuration.
 DRIVER = "booktest-manifest"
 _SECTION = f"merge.{DRIVER}"
+_BOOKTEST = """
+[cassettes]
+runner = "booktest"  # what booktest-cassettes run and test start
+"""
 _SUITE_FILES = ("pytest.ini", "tox.ini", "setup.cfg", "setup.py")
 _SNAPSHOTS = re.compile(
     r"((?:[^/]+/)*(?:books|snapshots|recordings|cassettes))/(?:[^/]+/)*_snapshots/[^/]+\.json"
@@ -104,18 +108,6 @@ def root_of(start: Path) -> Path:
     return root
 
 
-def suite(root: Path) -> str:
-    """Which runner a project's tests are for: ``pytest``, ``booktest``, ``unittest``; ``""``: none yet."""
-    if any((root / name).exists() for name in ("pytest.ini", "conftest.py", "tests/conftest.py")):
-        return "pytest"
-    if (root / INI).exists() or (root / "books" / "index.md").exists():
-        return "booktest"
-    tests = sorted({*root.glob("test*/**/test*.py"), *root.glob("test*.py")})[:100]
-    if tests and all("unittest" in path.read_text("utf-8", "replace") for path in tests):
-        return "unittest"
-    return "pytest" if tests else ""
-
-
 def has_configuration(root: Path) -> str:
     """The file that configures a project already; ``""`` without one."""
     if (root / TOML).exists():
@@ -168,7 +160,8 @@ def plan(root: Path, *, storage_mode: StorageMode | None = None, remote: str | N
     if _top(root) is None:
         notes.append("not in a Git repository: git init, then booktest-cassettes init again")
     else:
-        steps += _git_steps(load_config(root))
+        steps += _git_steps(replace(load_config(root), storage_mode=mode))
+        notes += _tracked_output(root)
     return Plan(root, tuple(steps), tuple(notes))
 
 
@@ -221,12 +214,14 @@ def _configuration(root: Path, mode: StorageMode, remote: str | None) -> Step:
     named = f'remote = "{remote}"\n' if remote else ""
     where = _snapshots_dir(root)
     paths = f'\n[paths]\nsnapshots_dir = "{where}"\n' if where else ""
+    # Without it each command that a message names would run pytest.
+    runner = _BOOKTEST if suites.suite(root) == "booktest" else ""
     text = f"""\
 # booktest-cassettes: what tests exchange with the world, recorded, reviewed, replayed.
 
 [storage]
 mode = "{mode}"  # git: beside the tests; dvc: on a DVC remote; auto: on a DVC remote where there is one
-{named}{paths}
+{named}{paths}{runner}
 [redact]
 # Names of environment variables whose values must be in no file.
 secrets = []
@@ -301,8 +296,18 @@ def _ignored(config: Config) -> Step:
         for directory in (config.cache_dir, config.report_dir)
         if directory.is_relative_to(config.root) and directory != config.root
     ]
+    wanted += [suites.OUTPUT] if suites.writes_output(config.root) else []
     lacking = [line for line in wanted if line.strip("/") not in there and not _is_ignored(config.root, line)]
-    return _lines(config, path, lacking, f"Git ignores {' and '.join(wanted)}")
+    named = " and ".join(", ".join(wanted).rsplit(", ", 1))
+    return _lines(config, path, lacking, f"Git ignores {named}")
+
+
+def _tracked_output(root: Path) -> list[str]:
+    """What is in Git already is ignored in vain."""
+    if not suites.writes_output(root) or not git.ask(root, "ls-files", "--", suites.OUTPUT):
+        return []
+    where = suites.OUTPUT
+    return [f"{where} outside of Git, as each run changes it: git rm -r -q --cached {where} && git commit"]
 
 
 def _is_ignored(root: Path, directory: str) -> bool:

@@ -115,7 +115,7 @@ def _head(report: Report) -> Iterator[str]:
     shown = [snapshot.digest for test in report.tests for snapshot in test.snapshots]
     exchanges = sum(len(report.contents[digest].exchanges) for digest in shown if digest in report.contents)
     told = [count(len(report.tests), "test"), count(exchanges, "interaction"), f"storage {report.storage}"]
-    told += [f"remote {_span(report.remote)}"] if report.remote else []
+    told += [f"remote {_span(report.remote.removeprefix('remote '))}"] if report.remote else []
     told += [f"commit {_span(report.revision)}"] if report.revision else []
     told += [f"mode {report.mode}"] if report.mode else []
     told += [f"compared with {_span(report.base)}"] if report.base else []
