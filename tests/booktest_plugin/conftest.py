@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from booktest_desk import Desk
+from booktest_desk import ENV, Desk
 
 
 @cache
@@ -27,6 +27,24 @@ def desk(tmp_path: Path) -> Desk:
     """The suite, recorded and accepted by "ada", in Git mode."""
     root = tmp_path / "work"
     shutil.copytree(_recorded(), root)
+    return Desk(root)
+
+
+@cache
+def _waiting() -> Path:
+    parent = Path(tempfile.mkdtemp(prefix="cassettes-"))
+    atexit.register(shutil.rmtree, parent, ignore_errors=True)
+    desk = Desk(Path(shutil.copytree(_recorded(), parent / "work")))
+    code, text = desk.ours("-S", "--", ENV, WHO="bob")
+    assert code == 1, text
+    return desk.root
+
+
+@pytest.fixture
+def waiting(tmp_path: Path) -> Desk:
+    """The suite, whose ``test_env`` was recorded anew by "bob": it waits, and its result differs."""
+    root = tmp_path / "work"
+    shutil.copytree(_waiting(), root)
     return Desk(root)
 
 

@@ -25,7 +25,7 @@ def test_a_accepts_what_differs_with_its_snapshots(desk: Desk) -> None:
     assert desk.ours()[0] == 0
 
 
-@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+@PARALLEL_AT_NIGHT
 def test_u_accepts_what_passed_with_its_snapshots(desk: Desk, how: list[str]) -> None:
     before = desk.lines()
     code, text = desk.ours("-S", "-u", *how, "--", QUIET, FILE, WHO="bob")
@@ -68,34 +68,32 @@ def test_a_person_accepts_one_test_at_a_time(desk: Desk) -> None:
     assert desk.waiting() == {ENV}
 
 
-def test_accepting_a_replay_leaves_an_older_recording_to_its_review(desk: Desk) -> None:
-    before = desk.lines()
-    assert desk.ours("-S", "--", ENV, WHO="bob")[0] == 1
-    source = desk.root / "test/dice_book.py"
+def test_accepting_a_replay_leaves_an_older_recording_to_its_review(waiting: Desk) -> None:
+    before = waiting.lines()
+    source = waiting.root / "test/dice_book.py"
     source.write_text(
         source.read_text().replace('t.tln(os.environ["WHO"])', 't.tln("by " + os.environ["WHO"])')
     )
-    code, text = desk.ours("--", "-a", ENV)
+    code, text = waiting.ours("--", "-a", ENV)
     assert code == 0, text
-    assert desk.result("test_env") == "by ada\n"
-    assert desk.lines() == before
-    assert desk.waiting() == {ENV}
+    assert waiting.result("test_env") == "by ada\n"
+    assert waiting.lines() == before
+    assert waiting.waiting() == {ENV}
 
 
-def test_what_was_recorded_anew_meanwhile_is_not_accepted(desk: Desk) -> None:
-    desk.write("test/__booktest__.py", LINE)
-    assert desk.stock("-S", ENV, WHO="bob")[0] != 0
-    output = desk.root / "books/.out/test/dice_book.py"
+def test_what_was_recorded_anew_meanwhile_is_not_accepted(waiting: Desk) -> None:
+    waiting.write("test/__booktest__.py", LINE)
+    output = waiting.root / "books/.out/test/dice_book.py"
     kept = {path: path.read_bytes() for path in output.glob("test_env.*") if path.is_file()}
-    assert desk.stock("-S", ENV, WHO="eve")[0] != 0
+    assert waiting.stock("-S", ENV, WHO="eve")[0] != 0
     for path, data in kept.items():  # as in a second copy of the outputs
         path.write_bytes(data)
-    before = desk.files()
-    code, text = desk.stock("-w", "-a", ENV)
+    before = waiting.files()
+    code, text = waiting.stock("-w", "-a", ENV)
     assert code == 2, text
     assert f"{ENV}: its result is not accepted" in text
     assert "was recorded anew since its result was written" in text
-    assert desk.files() == before
+    assert waiting.files() == before
 
 
 @PARALLEL_AT_NIGHT
@@ -110,16 +108,15 @@ def test_what_looks_like_a_credential_is_not_accepted(desk: Desk, how: list[str]
     assert desk.files() == before
 
 
-def test_a_test_that_fails_stages_nothing_and_an_earlier_recording_stays(desk: Desk) -> None:
-    assert desk.ours("-S", "--", ENV, WHO="bob")[0] == 1
-    record = next((desk.root / ".booktest_cache/staging/pending").glob("*.json"))
+def test_a_test_that_fails_stages_nothing_and_an_earlier_recording_stays(waiting: Desk) -> None:
+    record = next((waiting.root / ".booktest_cache/staging/pending").glob("*.json"))
     staged = record.read_bytes()
-    source = desk.root / "test/dice_book.py"
+    source = waiting.root / "test/dice_book.py"
     source.write_text(source.read_text().replace('t.tln(os.environ["WHO"])', "raise ValueError('no')"))
-    code, text = desk.ours("-S", "--", "-a", ENV, WHO="eve")
+    code, text = waiting.ours("-S", "--", "-a", ENV, WHO="eve")
     assert code == 1, text
     assert record.read_bytes() == staged
-    assert desk.waiting() == {ENV}
+    assert waiting.waiting() == {ENV}
 
 
 @PARALLEL_AT_NIGHT

@@ -11,10 +11,13 @@ import pytest
 from booktest_desk import CALLS, ENV, FILE, QUIET, Desk, told
 
 LINE = "import booktest_cassettes.booktest_plugin\n"
+PARALLEL_AT_NIGHT = pytest.mark.parametrize(
+    "how", [[], pytest.param(["-p2"], marks=pytest.mark.nightly)], ids=["serial", "p2"]
+)
 INTACT = {ENV: "(snapshots intact)", QUIET: "(snapshots intact)", CALLS: "(snapshots intact)", FILE: ""}
 
 
-@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+@PARALLEL_AT_NIGHT
 def test_a_replay_says_intact_and_changes_no_file(desk: Desk, how: list[str]) -> None:
     before = desk.files()
     code, text = desk.ours(*how, WHO="bob")
@@ -24,7 +27,7 @@ def test_a_replay_says_intact_and_changes_no_file(desk: Desk, how: list[str]) ->
     assert desk.lines()[CALLS].keys() == {"func"}, "t.snapshot() is kept beside calls of functions"
 
 
-@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+@PARALLEL_AT_NIGHT
 def test_one_line_in_the_suite_is_enough_for_the_plain_command(desk: Desk, how: list[str]) -> None:
     desk.write("test/__booktest__.py", LINE)
     before = desk.files()
@@ -44,7 +47,7 @@ def process_setup_teardown():
 """
 
 
-@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+@PARALLEL_AT_NIGHT
 def test_the_suites_own_setup_still_runs_and_a_replay_loads_nothing_that_records(
     desk: Desk, how: list[str]
 ) -> None:
@@ -88,7 +91,7 @@ def test_booktests_own_arguments_follow_the_two_dashes(desk: Desk) -> None:
     assert "ms. (snapshots intact)" in text
 
 
-@pytest.mark.parametrize("flag", ["-s", "-S"])
+@pytest.mark.parametrize("flag", ["-s", pytest.param("-S", marks=pytest.mark.nightly)])
 def test_recording_in_ci_is_refused_before_the_first_test(desk: Desk, flag: str) -> None:
     desk.write("test/__booktest__.py", LINE)
     before = desk.files()
@@ -115,7 +118,9 @@ def test_booktest_records_as_its_flags_say_and_not_as_our_record_mode_does(desk:
     assert (code, told(text)) == (0, {ENV: "(snapshots intact)"}), text
 
 
-@pytest.mark.parametrize("flags", [["-S"], ["--", "-S"]], ids=["ours", "behind"])
+@pytest.mark.parametrize(
+    "flags", [pytest.param(["-S"], marks=pytest.mark.nightly), ["--", "-S"]], ids=["ours", "behind"]
+)
 def test_recording_without_a_network_is_refused_wherever_the_flag_stands(
     desk: Desk, flags: list[str]
 ) -> None:
@@ -125,7 +130,7 @@ def test_recording_without_a_network_is_refused_wherever_the_flag_stands(
     assert "next: booktest-cassettes run --runner booktest -s to record" in text
 
 
-@pytest.mark.parametrize("option", ["--review", "--isolate"])
+@pytest.mark.parametrize("option", ["--review", pytest.param("--isolate", marks=pytest.mark.nightly)])
 def test_what_is_done_here_is_refused_where_booktest_goes_elsewhere(desk: Desk, option: str) -> None:
     for code, text in (
         desk.ours(option, "--", "--context", "sub"),
@@ -150,7 +155,7 @@ def _with_an_unrecorded_test(desk: Desk) -> None:
     desk.write("test/our_book.py", f"from booktest_cassettes import cassette\n\n{test}")
 
 
-@pytest.mark.parametrize("how", [[], ["-p2"]], ids=["serial", "p2"])
+@PARALLEL_AT_NIGHT
 def test_the_commands_that_messages_name_work_where_nothing_but_us_knows_of_the_plugin(
     desk: Desk, how: list[str]
 ) -> None:
@@ -181,15 +186,25 @@ def test_what_the_tests_did_is_kept_though_the_suites_own_teardown_fails(desk: D
     desk.write("booktest.toml", '[storage]\nmode = "git"\n[review]\ncommit_on_approve = true\n')
     for command in ("init -q", "config user.name Ada", "config user.email ada@example.com"):
         assert desk.run("git", *command.split())[0] == 0
-    desk.write(
-        "test/__booktest__.py", "def process_setup_teardown():\n    yield\n    raise OSError('gone')\n"
-    )
+    teardown = "def process_setup_teardown():\n    yield\n    raise OSError('gone')\n"
+    desk.write("test/__booktest__.py", teardown)
     code, text = desk.ours("-S", "--", "-a", ENV, QUIET, WHO="bob")
     assert code == 1
     assert "OSError: gone" in text
     assert "1 test recorded, and waits for review" in text
     assert "committed what was accepted of 1 test\n" in text
     assert desk.waiting() == {QUIET}
+
+
+def test_a_damaged_record_of_another_test_ends_the_run_with_4_and_the_rest_is_said(desk: Desk) -> None:
+    desk.write(".booktest_cache/staging/pending/x.json", "{")
+    for flags, named in (([], [FILE]), (["-a"], [ENV, FILE])):
+        code, text = desk.ours("-S", "--", *flags, *named, WHO="bob")
+        assert code == 4, text
+        assert "Traceback" not in text
+        assert "x.json: damaged pending record" in text
+        assert "waits for review" not in text
+    assert text.index("error: ") < text.index(f"{ENV}: its result is not accepted"), text
 
 
 def test_without_booktest_the_error_says_what_to_install(fresh: Desk) -> None:
@@ -200,7 +215,11 @@ def test_without_booktest_the_error_says_what_to_install(fresh: Desk) -> None:
     assert "pip install 'booktest-cassettes[booktest]'" in text
 
 
-@pytest.mark.parametrize("command", [[], ["--", "-w"], ["--", "--print"]], ids=["run", "review", "print"])
+@pytest.mark.parametrize(
+    "command",
+    [[], ["--", "-w"], pytest.param(["--", "--print"], marks=pytest.mark.nightly)],
+    ids=["run", "review", "print"],
+)
 def test_a_name_that_a_shell_would_read_is_refused_before_anything_runs(
     fresh: Desk, command: list[str]
 ) -> None:
@@ -219,15 +238,15 @@ def test_a_manifest_that_cannot_be_read_ends_the_run_with_4(desk: Desk) -> None:
     assert told(text) == {}
 
 
-def test_a_changed_blob_fails_its_test_alone_and_ends_the_run_with_4(desk: Desk) -> None:
+@PARALLEL_AT_NIGHT
+def test_a_changed_blob_fails_its_test_alone_and_ends_the_run_with_4(desk: Desk, how: list[str]) -> None:
     payload = desk.root / "books/test/dice_book.py/test_env/_snapshots/env.json"
     payload.write_text(payload.read_text().replace("ada", "eve"))
-    for how in ([], ["-p2"]):
-        code, text = desk.ours(*how)
-        assert code == 4, text
-        assert told(text) == {**INTACT, ENV: told(text)[ENV]}
-        assert "FAIL" in told(text)[ENV]
-        assert "its snapshots cannot be replayed" in text
+    code, text = desk.ours(*how)
+    assert code == 4, text
+    assert told(text) == {**INTACT, ENV: told(text)[ENV]}
+    assert "FAIL" in told(text)[ENV]
+    assert "its snapshots cannot be replayed" in text
 
 
 def test_what_booktest_calls_garbage_is_never_ours(desk: Desk) -> None:

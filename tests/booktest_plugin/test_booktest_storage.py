@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from booktest_desk import CALLS, ENV, FILE, QUIET, Desk, told
 
 from booktest_cassettes.recording.declared import REDACTED
@@ -135,13 +136,13 @@ def test_a_result_that_is_no_json_fails_its_test_and_not_the_run(fresh: Desk) ->
     assert sorted(fresh.lines()) == sorted([ENV, QUIET])
 
 
-def test_a_recording_that_cannot_be_staged_fails_its_test(fresh: Desk) -> None:
+@pytest.mark.parametrize("how", [[], pytest.param(["-p2"], marks=pytest.mark.nightly)], ids=["serial", "p2"])
+def test_a_recording_that_cannot_be_staged_fails_its_test(fresh: Desk, how: list[str]) -> None:
     fresh.write(".booktest_cache/staging/env", "in the way")
-    for how in ([], ["-p2"]):
-        code, text = fresh.ours("-s", *how, "--", "-a")
-        assert code == 4, text
-        assert "FAIL" in told(text)[ENV]
-        assert "its snapshots are not kept" in text
-        assert ENV not in fresh.lines()
-        assert not (fresh.root / "books/test/dice_book.py/test_env.md").exists()
+    code, text = fresh.ours("-s", *how, "--", "-a")
+    assert code == 4, text
+    assert "FAIL" in told(text)[ENV]
+    assert "its snapshots are not kept" in text
+    assert ENV not in fresh.lines()
+    assert not (fresh.root / "books/test/dice_book.py/test_env.md").exists()
     assert CALLS in fresh.lines(), "what could be kept is"

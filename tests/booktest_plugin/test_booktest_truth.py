@@ -21,24 +21,22 @@ def change(desk: Desk, old: str, new: str, *, first: str = "") -> None:
     desk.write("test/dice_book.py", first + source.replace(old, new))
 
 
-def test_a_result_whose_recording_was_rejected_is_not_accepted(desk: Desk) -> None:
-    before = desk.files()
-    assert desk.ours("-S", "--", ENV, WHO="bob")[0] == 1
-    assert desk.cli("reject", ENV)[0] == 0
-    code, text = desk.ours("--", "-w", "-a", ENV)
+def test_a_result_whose_recording_was_rejected_is_not_accepted(waiting: Desk) -> None:
+    before = waiting.files()
+    assert waiting.cli("reject", ENV)[0] == 0
+    code, text = waiting.ours("--", "-w", "-a", ENV)
     assert code == 2, text
     assert f"{ENV}: what it recorded was rejected since its result was written" in text
-    assert desk.files() == before
+    assert waiting.files() == before
 
 
-def test_a_result_is_accepted_after_its_recording_was_approved_by_itself(desk: Desk) -> None:
-    assert desk.ours("-S", "--", ENV, WHO="bob")[0] == 1
-    assert desk.cli("approve", ENV)[0] == 0
-    approved = desk.manifest
-    code, text = desk.ours("--", "-w", "-a", ENV)
+def test_a_result_is_accepted_after_its_recording_was_approved_by_itself(waiting: Desk) -> None:
+    assert waiting.cli("approve", ENV)[0] == 0
+    approved = waiting.manifest
+    code, text = waiting.ours("--", "-w", "-a", ENV)
     assert code == 0, text
-    assert desk.result("test_env") == "bob\n"
-    assert desk.manifest == approved
+    assert waiting.result("test_env") == "bob\n"
+    assert waiting.manifest == approved
 
 
 def test_a_result_of_snapshots_that_others_have_replaced_is_not_accepted(desk: Desk) -> None:
@@ -77,14 +75,13 @@ def test_a_result_that_another_run_wrote_meanwhile_is_not_accepted(desk: Desk) -
     assert desk.waiting() == {ENV}
 
 
-def test_an_output_that_was_written_again_without_a_note_is_not_accepted(desk: Desk) -> None:
-    assert desk.ours("-S", "--", ENV, WHO="bob")[0] == 1
-    desk.write("books/.out/test/dice_book.py/test_env.md", "eve\n")
-    before = desk.files()
-    code, text = desk.ours("--", "-w", "-a", ENV)
+def test_an_output_that_was_written_again_without_a_note_is_not_accepted(waiting: Desk) -> None:
+    waiting.write("books/.out/test/dice_book.py/test_env.md", "eve\n")
+    before = waiting.files()
+    code, text = waiting.ours("--", "-w", "-a", ENV)
     assert code == 2, text
     assert "was written by another run than its snapshots were recorded by" in text
-    assert desk.files() == before
+    assert waiting.files() == before
 
 
 def test_a_failure_in_a_line_that_never_ended_accepts_nothing_while_recording(desk: Desk) -> None:

@@ -217,6 +217,8 @@ class World:
 
     root: Path
     ada: Member = field(init=False)
+    #: What the first run said, where there was one.
+    said: str = ""
 
     def __post_init__(self) -> None:
         self.ada = Member(self.root / "ada")
@@ -244,7 +246,7 @@ class World:
 
     def copy(self, root: Path) -> World:
         shutil.copytree(self.root, root, dirs_exist_ok=True, symlinks=True)
-        return World(root)
+        return World(root, said=self.said)
 
 
 @cache
@@ -252,7 +254,7 @@ def _set_up() -> World:
     """A project after the guide's Initial Setup: recorded, approved, committed, pushed."""
     root = Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="cassettes-")))
     world = World(root).begin().with_dvc()
-    world.ada.accepted("-s", "-a", STAGE="trial")
+    world.said = world.ada.accepted("-s", "-a", STAGE="trial")
     world.ada.push("Add initial test snapshots")
     return world
 

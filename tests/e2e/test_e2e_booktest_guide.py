@@ -40,14 +40,11 @@ def intact(member: Member, *tests: str) -> None:
 # --- Initial Setup, Developer Machine Setup -----------------------------------------------------------------
 
 
-def test_initial_setup(tmp_path):
-    the_api().begin_again()
-    ada = World(tmp_path).begin().with_dvc().ada
-    before = ada.git("status", "--porcelain", "--untracked-files=all")
-    assert MANIFEST not in before
-
-    text = ada.accepted("-s", "-a", STAGE="trial")  # step 5
-    assert set(reported(text)) == {f"test/api_test.py::test_{name}" for name in ("users", "orders", "plain")}
+def test_initial_setup(world):
+    ada = world.ada
+    assert set(reported(world.said)) == {
+        f"test/api_test.py::test_{name}" for name in ("users", "orders", "plain")
+    }
     assert set(ada.entries()) == {
         "test/api_test.py::test_orders env",
         "test/api_test.py::test_orders http",
@@ -58,7 +55,6 @@ def test_initial_setup(tmp_path):
     there = ada.share
     ada.dvc(["push", "-q"])
     assert ada.share == there
-    ada.push("Add initial test snapshots")
     assert ada.git("ls-files", "books").split() == [
         "books/index.md",
         *(f"books/test/api_test.py/test_{name}.md" for name in ("orders", "plain", "users")),
@@ -250,6 +246,7 @@ def test_workflow_4_new_tests_of_two_branches_merge_by_the_driver(ada):
     merged(ada)
 
 
+@pytest.mark.nightly
 def test_workflow_4_new_tests_of_two_branches_merge_by_hand_as_the_guide_shows(ada):
     new_tests(ada)
     assert f"CONFLICT (content): Merge conflict in {MANIFEST}" in merge(ada)
@@ -332,6 +329,7 @@ def moved_in(ada) -> None:
     ada.joined("bob").intact_tests()
 
 
+@pytest.mark.nightly
 def test_migration_from_git_takes_what_was_recorded_along(in_git):
     ada = in_git.ada
     onto_dvc(ada)

@@ -1,4 +1,4 @@
-"""Two hundred tests of booktest record in eight processes: each keeps its own entries, and all of them."""
+"""Many tests of booktest record in eight processes: each keeps its own entries, and all of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from dvc_share import blob_path, init_dvc
 from e2e_booktest import lines_of
 from e2e_remotes import Desk
 
-TESTS = 200
+#: Each day and at night.
+SOME, ALL = 60, 200
 BOOKS = 10
 #: How many entries each kind of a test has; each entry says "ticket <test> of run <run>" once.
 EVEN = {"http": 2, "func": 2}
@@ -108,7 +109,9 @@ test_name.__test__ = False  # type: ignore[attr-defined]
 
 
 class Crowd(Desk):
-    """A project of two hundred tests, half of them functions and half methods, on a DVC remote."""
+    """A project of many tests, half of them functions and half methods, on a DVC remote."""
+
+    tests = ALL
 
     def begin(self) -> Crowd:
         super().begin()
@@ -116,7 +119,7 @@ class Crowd(Desk):
         self.write("counter.py", COUNTER)
         self.write("test/__init__.py", "")
         for book in range(BOOKS):
-            numbers = range(book, TESTS, BOOKS)
+            numbers = range(book, self.tests, BOOKS)
             tests = [(ODD_TEST if n % 3 == 1 else EVEN_TEST).replace("NAME", test_name(n)) for n in numbers]
             self.write(f"test/crowd_{book}_book.py", SUITE + "".join(tests))
         self.share.mkdir()
@@ -130,11 +133,11 @@ class Crowd(Desk):
     def record(self, tickets: Tickets, run: int, *arguments: str) -> dict[str, str]:
         """One run with ``-p8 -S``; what it printed about each test."""
         tickets.run = run
-        variables = {f"OF_{test_name(n)}": f"ticket {test_name(n)} of run {run}" for n in range(TESTS)}
+        variables = {f"OF_{test_name(n)}": f"ticket {test_name(n)} of run {run}" for n in range(self.tests)}
         variables |= {"TICKETS": f"http://127.0.0.1:{tickets.server_port}", "RUN": str(run)}
         done = self.cli("run", "--runner", "booktest", "-S", "--", "-p8", *arguments, **variables)
         lines = lines_of(done.text)
-        assert len(lines) == TESTS, done.text
+        assert len(lines) == self.tests, done.text
         assert not [name for name, said in lines.items() if "FAIL" in said], done.text
         return lines
 
@@ -168,9 +171,9 @@ def plain(path: Path) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def check(found: dict[str, dict[str, bytes]], run: int) -> None:
+def check(found: dict[str, dict[str, bytes]], run: int, tests: int = ALL) -> None:
     """Every test has exactly its own entries, of this run."""
-    assert len(found) == TESTS
+    assert len(found) == tests
     for test, blobs in found.items():
         name = test[-len("test_000") :]
         expected = ODD if int(name[-3:]) % 3 == 1 else EVEN
@@ -181,14 +184,17 @@ def check(found: dict[str, dict[str, bytes]], run: int) -> None:
 
 
 @pytest.fixture
-def crowd(tmp_path: Path) -> Crowd:
+def crowd(tmp_path: Path, request: pytest.FixtureRequest) -> Crowd:
     (tmp_path / "crowd").mkdir()
-    return Crowd(tmp_path / "crowd").begin()
+    found = Crowd(tmp_path / "crowd")
+    found.tests = getattr(request, "param", ALL)
+    return found.begin()
 
 
+@pytest.mark.parametrize("crowd", [SOME], indirect=True)
 def test_eight_processes_stage_what_each_test_recorded(crowd: Crowd, tickets: Tickets) -> None:
     crowd.record(tickets, 1)
-    check(crowd.staged(), 1)
+    check(crowd.staged(), 1, SOME)
     assert crowd.manifest == ""
 
 

@@ -177,6 +177,7 @@ def test_the_suite_moves_to_a_dvc_remote_and_runs_as_before_serially_in_parallel
     same_as_stock(suite, said, stock, before)
 
 
+@pytest.mark.nightly
 def test_accepting_what_is_unchanged_leaves_payloads_in_git_where_they_are(suite: Walk) -> None:
     suite.walk(suite.blocks()[1])
     suite.walk(["booktest-cassettes migrate --to git"])
@@ -191,6 +192,7 @@ def test_accepting_what_is_unchanged_leaves_payloads_in_git_where_they_are(suite
     assert results(suite.root) == dict.fromkeys(results(suite.root), "OK")
 
 
+@pytest.mark.nightly
 def test_what_is_recorded_anew_in_parallel_is_approved_with_the_results_and_on_the_remote(
     suite: Walk,
 ) -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from ..importing.booktest_names import without
 from ..options import Options, resolve
 from ..recording.declared import REDACTED, Declared
 from . import projects
@@ -49,8 +50,8 @@ def from_request(original: Original) -> Original:
 
     def from_properties(url: Any, method: Any, headers: Any, body: Any, *args: Any, **named: Any) -> Any:
         if declared := _declared():
-            headers = {name: _clean(value, declared) for name, value in dict(headers).items()}
-            url, body = declared.text(str(url)), _clean(body, declared)
+            headers = {name: without(value, declared) for name, value in dict(headers).items()}
+            url, body = declared.text(str(url)), without(body, declared)
         return original(url, method, headers, body, *args, **named)
 
     return from_properties
@@ -61,7 +62,7 @@ def from_call(original: Original) -> Original:
 
     def from_properties(function: Any, args: Any, kwargs: Any) -> Any:
         if declared := _declared():
-            args, kwargs = _clean(list(args), declared), _clean(dict(kwargs), declared)
+            args, kwargs = without(list(args), declared), without(dict(kwargs), declared)
         return original(function, args, kwargs)
 
     return from_properties
@@ -75,7 +76,7 @@ def compute_hash(original: Original) -> Original:
         if not declared:
             return original(call)
         given = call.args, call.kwargs
-        call.args, call.kwargs = _clean(list(call.args), declared), _clean(call.kwargs, declared)
+        call.args, call.kwargs = without(list(call.args), declared), without(call.kwargs, declared)
         try:
             return original(call)
         finally:
@@ -87,16 +88,3 @@ def compute_hash(original: Original) -> Original:
 def _declared() -> Declared | None:
     found = Declared(secret for _, secrets in _secrets for secret in secrets)
     return found or None
-
-
-def _clean(value: Any, declared: Declared) -> Any:
-    """JSON, or bytes, without the secrets; anything else as it is."""
-    if isinstance(value, str):
-        return declared.text(value)
-    if isinstance(value, bytes):
-        return declared.content(value)
-    if isinstance(value, (list, tuple)):
-        return [_clean(item, declared) for item in value]
-    if isinstance(value, dict):
-        return {_clean(key, declared): _clean(item, declared) for key, item in value.items()}
-    return value

@@ -87,10 +87,9 @@ class Runs:
         try:
             code = run(self._config(config))
         finally:  # whatever the suite's own teardown raises, what tests staged waits, and so on
-            if before is not None:
-                _tell_waiting(before)
+            told = _tell_waiting(before) if before is not None else 0
             code = _ended(code, workers)
-        return code
+        return max(code, told) if told else code
 
     def _setup(self, setup: Any) -> CassetteSetup:
         again = projects.again()
@@ -110,14 +109,21 @@ def _marks(config: Any) -> Mapping[str, tuple[int, int]] | None:
     return reviewed.marks(projects.current())
 
 
-def _tell_waiting(before: Mapping[str, tuple[int, int]]) -> None:
+def _tell_waiting(before: Mapping[str, tuple[int, int]]) -> int:
+    """Say what waits; gives the exit code of what keeps that from being known."""
     from ..workflow import reviewed
 
-    if staged := reviewed.staged_since(projects.current(), before):
+    try:
+        staged = reviewed.staged_since(projects.current(), before)
+    except CassetteError as error:  # a damaged record of any test; there is more to say
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    if staged:
         verb = "waits" if len(staged) == 1 else "wait"
         what = f"cassettes: {count(len(staged), 'test')} recorded, and {verb} for review"
         hint = "booktest-cassettes review, or accept the results with booktest: that approves"
         print(f"{what}: {hint}", file=sys.stderr)
+    return 0
 
 
 def _ended(code: Any, workers: str | None = None) -> Any:

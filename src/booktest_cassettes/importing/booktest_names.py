@@ -11,16 +11,20 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import permutations
 from typing import Any, TypeAlias
 
 from ..digest import Kind, sha1_hex
 from ..recording import legacy
 from ..recording.calls import Call
+from ..recording.declared import Declared
 from ..recording.model import Interaction, Request
 from ..recording.values import decode
 
 #: A sha1, unless the test made its own.
 Name: TypeAlias = str | int
+#: Keywords of which every order is tried: booktest's file holds them sorted, its hash as they were passed.
+_KEYWORDS = 5
 
 
 def places(requests: Sequence[Request]) -> Iterator[int]:
@@ -47,8 +51,10 @@ def names_of(requests: Sequence[Request], kind: Kind) -> Iterator[Name]:
         yield _computed(request, place, kind) if kept == "" else kept
 
 
-def _computed(request: Request, place: int, kind: Kind) -> str:
+def _computed(request: Request, place: int, kind: Kind, headers: Any = None) -> str:
     known: dict[str, Any] = {"url": request.url, "method": request.method}
+    if headers is not None:
+        known["headers"] = headers
     if request.body or kind is Kind.HTTPX:
         known["body"] = base64.b64encode(request.body).decode("ascii")
     if place:
@@ -72,6 +78,55 @@ def without_needless(items: Sequence[Interaction], kind: Kind) -> list[Interacti
     """Interactions without the names that can be computed."""
     names = names_of([item.request for item in items], kind)
     return named(list(zip(names, items, strict=True)), kind)
+
+
+# -- without secrets ---------------------------------------------------------------------------------
+
+
+def without(value: Any, declared: Declared) -> Any:
+    """What is asked for (JSON, or bytes) without the secrets; anything else as it is."""
+    if isinstance(value, str):
+        return declared.text(value)
+    if isinstance(value, bytes):
+        return declared.content(value)
+    if isinstance(value, (list, tuple)):
+        return [without(item, declared) for item in value]
+    if isinstance(value, dict):
+        return {without(key, declared): without(item, declared) for key, item in value.items()}
+    return value
+
+
+def asked_without(requests: Sequence[Request], kind: Kind, declared: Declared) -> list[Request]:
+    """Requests by the names that they have where a replay asks for them without the secrets.
+
+    The requests themselves are as they were, and so is a name that cannot be computed.
+    """
+    clean = [
+        replace(old, url=declared.text(old.url), body=declared.content(old.body), booktest_hash="")
+        for old in requests
+    ]
+    found = []
+    for old, new, was, now in zip(requests, clean, places(requests), places(clean), strict=True):
+        said = dict(old.headers)
+        names = {
+            _computed(old, was, kind): _computed(new, now, kind),
+            _computed(old, was, kind, said): _computed(new, now, kind, without(said, declared)),
+        }
+        found.append(replace(old, booktest_hash=names.get(str(old.booktest_hash), old.booktest_hash)))
+    return found
+
+
+def called_without(call: Call, declared: Declared) -> Call:
+    """A call by the name that it has where a replay makes it without the secrets, if that can be known."""
+    said = said_of(call)
+    orders = [said["kwargs"]]
+    if "func" in said and len(said["kwargs"]) <= _KEYWORDS:
+        orders = [dict(order) for order in permutations(said["kwargs"].items())]
+    for kwargs in orders:
+        if _hash_of({**said, "kwargs": kwargs}) == call.booktest_hash:
+            clean = {"args": without(said["args"], declared), "kwargs": without(kwargs, declared)}
+            return replace(call, booktest_hash=_hash_of({**said, **clean}))
+    return call
 
 
 # -- calls -------------------------------------------------------------------------------------------
@@ -110,7 +165,10 @@ def name_of(call: Call) -> str:
 
 
 def _computed_of(call: Call) -> str:
-    said = said_of(call)
+    return _hash_of(said_of(call))
+
+
+def _hash_of(said: dict[str, Any]) -> str:
     return snapshot_hash(**said) if "name" in said else call_hash(said)
 
 

@@ -21,6 +21,7 @@ from ..transfer import Progress, quiet
 from . import booktest_results, convert
 from .plan import Item, Orphan, Plan
 from .report import Report, Row
+from .variables import without_secrets
 
 #: Bytes of blobs that are approved together: more would be held in memory for no gain.
 _BATCH = 32 * 1024 * 1024
@@ -110,7 +111,7 @@ class _Run:
         try:
             check_test_id(item.test_id)
             imported, problems = item.format.read(self._files(item))
-            made = convert.convert(imported, self.cleaner)
+            made = convert.convert(*without_secrets(imported, self.project.config, self.cleaner))
         except CassetteError as error:  # or an id that no manifest could hold
             return _refused(row, error)
         kinds = {kind: Digest.of(data) for kind, data in made.blobs.items()}
