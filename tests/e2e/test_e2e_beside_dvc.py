@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -103,12 +104,15 @@ def test_every_request_of_ours_to_a_bucket_names_our_prefix(tmp_path):
 
 
 def _log(stub: Stub) -> list[tuple[str, str]]:
-    """Method and target of each request from now on."""
+    """Method and target of each request from now on; one that deletes many is one for each."""
     asked: list[tuple[str, str]] = []
     answer = stub.answer
 
     def logged(method: str, target: str, head: bytes, body: bytes) -> bytes:
-        asked.append((method, target))
+        doomed = re.findall("<Key>(.*?)</Key>", body.decode()) if target == f"/{BUCKET}?delete" else ()
+        asked.extend(("DELETE", f"/{BUCKET}/{key}") for key in doomed)
+        if not doomed:
+            asked.append((method, target))
         return answer(method, target, head, body)
 
     stub.answer = logged

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 from store_shelves import key_of
 
@@ -65,3 +67,24 @@ def test_reading_makes_no_directory(tmp_path):
     assert store.get(KEY) is None
     assert list(store.keys()) == []
     assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize("how", ["put", "install"])
+def test_what_is_stored_again_loses_its_tombstone_and_is_young(tmp_path, how):
+    """A blob that is wanted again must not go for how old it is (ADR-0019)."""
+    store, tombstone = LocalStore(tmp_path), tmp_path / "tombstones" / KEY.path
+    store.put(KEY, DATA)
+    os.utime(store.path(KEY), (1, 1))
+    tombstone.parent.mkdir(parents=True)
+    tombstone.write_bytes(b"dead\n")
+    assert store.get(KEY) == DATA
+    assert store.has(KEY)
+    assert tombstone.exists()
+    assert list(store.keys()) == [KEY]
+    if how == "put":
+        store.put(KEY, DATA)
+    else:
+        store.install(KEY, pack(DATA))
+    assert not tombstone.exists()
+    assert store.path(KEY).stat().st_mtime > 1_000
+    assert store.get(KEY) == DATA

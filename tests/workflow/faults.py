@@ -2,7 +2,8 @@
 
     python faults.py JOB kill|disk-full|input-output-error TEMPLATE COPIES
 
-Jobs are approve, approve-unpushed, reject and move-to-MODE.
+Jobs are approve, approve-unpushed, reject, move-to-MODE, and collect-local or collect-remote: the digests
+that are reachable then stand in the file ``reachable``.
 
 A step is anything the job asks the file system for: an audit hook sees every open, mkdir, rename and unlink,
 and ``os.fsync`` is replaced. Prints one line of JSON per run, the last of which nothing disturbed.
@@ -23,13 +24,24 @@ from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
+from booktest_cassettes.digest import BlobKey, Digest, Kind
 from booktest_cassettes.errors import CassetteError
 from booktest_cassettes.project import Project
 from booktest_cassettes.workflow import approve, moving
+from booktest_cassettes.workflow.gc import places, planning, sweeping
+from booktest_cassettes.workflow.gc.marking import Marked
 
 WRITES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.truncate", "fsync"}
+LISTS = {"os.listdir", "os.scandir"}
 NEEDS_SPACE = {"os.mkdir", "fsync", "open to write"}
-SETTINGS = (".toml", ".ini", ".booktest", ".dvc/config", ".dvc/config.local")  # read before the job begins
+SETTINGS = (
+    ".toml",
+    ".ini",
+    ".booktest",
+    ".dvc/config",
+    ".dvc/config.local",
+    "/reachable",
+)  # read before the job begins
 UNDISTURBED, UNEXPECTED = 100, 99
 
 
@@ -37,10 +49,24 @@ def job(name: str, root: Path) -> None:
     project = Project.open(root)
     if name.startswith("move-to-"):
         moving.execute(moving.plan(project, name.removeprefix("move-to-")))
+    elif name.startswith("collect-"):
+        collect(project, name.removeprefix("collect-"))
     elif name != "reject":
         approve.execute(project, approve.plan(project), push=name == "approve")
     else:
         approve.reject(project)
+
+
+def collect(project: Project, where: str) -> None:
+    """A garbage collection with its default grace, for which only what is said to be is reachable."""
+    place = places.local(project) if where == "local" else places.remote(project)
+    lines = (project.config.root / "reachable").read_text().splitlines()
+    reached = {BlobKey(Kind.HTTP, Digest(line)): "refs/heads/main" for line in lines}
+    marked = Marked(reached, frozenset(), 1, 1, 1)
+    plan = planning.plan(marked, places.inventory(place), places.clock(place), planning.Options())
+    swept = sweeping.execute(place, plan, lambda: marked)
+    if swept.error is not None:
+        raise swept.error
 
 
 class Faults:
@@ -59,7 +85,7 @@ class Faults:
             path, _, flags = arguments
             writing = isinstance(flags, int) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
             self.strike("open to write" if writing else "open to read", path)
-        elif event in WRITES or event == "os.listdir":
+        elif event in WRITES or event in LISTS:
             self.strike(event, arguments[0])
 
     def strike(self, what: str, path: object) -> None:
@@ -67,7 +93,7 @@ class Faults:
             return
         if os.fspath(path).endswith(SETTINGS):
             return
-        if self.mode == "kill" and what in ("open to read", "os.listdir"):
+        if self.mode == "kill" and what in ("open to read", *LISTS):
             return  # nothing is different on the disk than one step before
         if self.mode == "disk-full" and what not in NEEDS_SPACE:
             return

@@ -139,6 +139,9 @@ class Untrue:
         self.writes = 0
 
     async def write(self, path: str, data: bytes) -> None:
+        if path.startswith("leases/"):  # whose writing is another room's test
+            await self.inner.write(path, data)
+            return
         self.writes += 1
         stored = self.lie(data) if self.first <= self.writes <= self.last else data
         if stored is not None:
@@ -150,8 +153,8 @@ class Untrue:
     async def exists(self, path: str) -> bool:
         return await self.inner.exists(path)
 
-    def list(self, directory: str) -> AsyncIterator[Entry]:
-        return self.inner.list(directory)
+    def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
+        return self.inner.list(directory, unfinished=unfinished)
 
     async def delete(self, paths: Sequence[str]) -> None:
         await self.inner.delete(paths)

@@ -110,7 +110,7 @@ def test_status_is_json_for_machines(bench, run):
     found = json.loads(run("status", "--json").out)
     assert set(found) == {
         *("root", "storage", "notice", "remote", "tests", "snapshots"),
-        *("pending", "unfetched", "unpushed", "lost"),
+        *("pending", "unfetched", "unpushed", "reclaimable", "lost"),
     }
     assert list(found["pending"]) == ["t.py::t[é]"]
 

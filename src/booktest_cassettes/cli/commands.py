@@ -25,6 +25,7 @@ _LISTED = (
     ("report", "report", "All of it on one page: HTML, Markdown, JSON."),
     ("migrate", "migrate", "Take recordings of other tools along, or move between storages."),
     ("export", "export", "One test's recording as HAR, vcrpy cassette or curl."),
+    ("gc", "gc", "Delete blobs that nothing needs: the plan first, --execute does it."),
     ("install-hooks", "setup", "Check before each push that recordings are on the remote."),
     ("doctor", "doctor", "Look for what is wrong here, and say how to mend it."),
 )

@@ -37,6 +37,7 @@ def status(context: click.Context, as_json: bool, ci: bool, limit: str | None) -
         _print_old(context, limit, as_json=as_json, ci=ci)
         return
     from ..workflow import status as workflow
+    from ..workflow.meter import size
 
     project = project_of(context)
     if not as_json:
@@ -52,6 +53,8 @@ def status(context: click.Context, as_json: bool, ci: bool, limit: str | None) -
             click.echo(found.remote.replace("remote ", "remote: ", 1))
         click.echo(f"approved: {count(found.snapshots, 'snapshot')} of {count(found.tests, 'test')}")
         _print_transfers(found)
+        if found.reclaimable:
+            click.echo(f"reclaimable here: {size(found.reclaimable)}  (booktest-cassettes gc --local)")
         _print_pending(found.pending)
         for test_id, key, error in found.lost:
             click.echo(f"lost: {test_id} {key.kind.value}\n  {error.message}\n  next: {error.hint}")

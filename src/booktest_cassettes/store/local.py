@@ -8,7 +8,7 @@ from pathlib import Path
 from ..digest import BlobKey, Kind
 from ..files import atomic_write, exists, list_names, read_bytes, remove
 from .base import check_put, is_intact, unpack_verified
-from .names import is_shard, keys_of, shelf
+from .names import TOMBSTONES, is_shard, keys_of, shelf
 from .packing import pack_where_worth
 
 _LIST_FROM = 256
@@ -47,7 +47,7 @@ class LocalStore:
         """See BlobStore."""
         path = self.path(key)
         check_put(key, data, str(path))
-        if not is_intact(key, read_bytes(path)):
+        if self._revive(key) or not is_intact(key, read_bytes(path)):
             atomic_write(path, pack_where_worth(data) if self.compress else data)
 
     def install(self, key: BlobKey, stored: bytes) -> None:
@@ -55,6 +55,7 @@ class LocalStore:
 
         They are not flushed to disk: what a power failure cuts short is found corrupt, and fetched again.
         """
+        self._revive(key)
         atomic_write(self.path(key), stored, durable=False)
 
     def stored(self, key: BlobKey) -> bytes | None:
@@ -84,6 +85,14 @@ class LocalStore:
             for path in self._names(there):
                 wanted.pop(path, None)
         return set(wanted.values())
+
+    def _revive(self, key: BlobKey) -> bool:
+        """Take its tombstone away, if it has one: what is written now is wanted again."""
+        tombstone = self.root / TOMBSTONES / key.path
+        is_dead = exists(tombstone)
+        if is_dead:
+            remove(tombstone)
+        return is_dead
 
     def _names(self, directory: str) -> Iterator[str]:
         for shard in list_names(self.root / directory):

@@ -11,6 +11,10 @@ _SHARD = re.compile("[0-9a-f]{2}")
 _PATH = re.compile("(env|func|http|httpx)/sha256/([0-9a-f]{2})/(\\2[0-9a-f]{62})")
 
 
+#: Beside the shelves, in the same layout: marks of blobs that are to be deleted, unless somebody needs them.
+TOMBSTONES = "tombstones"
+
+
 def shelf(kind: Kind) -> str:
     """The directory of all blobs of a kind."""
     return f"{kind.value}/sha256"

@@ -30,6 +30,7 @@ class Meter:
         self._pause = _PAUSE if terminal else _LINE_EVERY
         self._started = self._shown = time.monotonic()
         self._drawn = 0
+        self._said: set[str] = set()
 
     def __call__(self, done: int, total: int, moved: int, /) -> None:
         """See Progress."""
@@ -46,6 +47,13 @@ class Meter:
         line = f"[{'#' * full}{'.' * (_WIDTH - full)}] {line}"
         self.write("\r" + line.ljust(self._drawn))
         self._drawn = len(line)
+
+    def say(self, text: str) -> None:
+        """Say why nothing moves, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self.end()
+            self.write(f"{text}\n")
 
     def end(self) -> None:
         """Leave the line free for what comes next."""

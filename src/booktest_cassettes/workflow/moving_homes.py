@@ -64,7 +64,8 @@ class _Remote:
         settled = {item.key: item for item in self.chosen if item.key not in keys}
         absent = set(settled) - self.project.remote().present(settled) if settled else set()
         kept = {key for key in absent if self.project.keep.has(key)}
-        moved = transfer.deliver(self.project, keys | kept, progress=progress, reread=True)
+        others = set(settled) - absent
+        moved = transfer.deliver(self.project, keys | kept, progress=progress, reread=True, others=others)
         for key in sorted(absent - kept):
             test_id = settled[key].test_id
             moved.lost.append((test_id, key, self.project.missing(test_id, key)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 
 from ..digest import BlobKey
@@ -14,11 +14,14 @@ from ..store.remote.medium import Medium
 from ..store.remote.remote import Remote
 from ..store.remote.store import Fetched, RemoteStore
 from ..wording import count
-from . import parts, results, staging
+from . import parts, results, staging, transfer
+from .gc import handshake
+from .gc.leases import Lease
 from .select import select
 from .transfer import Moved, Progress, quiet
 
 _RECORDS = "staging/pending"
+_DAY = 86_400.0
 
 
 def push(
@@ -36,17 +39,25 @@ def push(
     records = select(project.pending, patterns)
     store = _store(project, jobs)
     tests = {key: record.test_id for record in records for key in staging.staged_keys(record)}
-    there = {found.key for found in store.fetch(sorted(store.present(tests))) if found.data is not None}
-    moved = Moved(there=len(there))
-    waiting = sorted(set(tests) - there)
-    blobs = ((key, partial(_stored, project, tests[key], key)) for key in waiting)
-    for delivered in store.deliver(blobs):
-        moved.add(delivered.size)
-        progress(moved.blobs, len(waiting), moved.size)
-    mine = [record for record in records if not _is_anothers(project, store.remote, record, moved)]
-    for record in store.remote.each(mine, partial(_write, project)):
-        _remember(project, record)
-    moved.notes.append(f"shared for review: {count(len(mine), 'test')}")
+
+    def work(_dead: frozenset[BlobKey], lease: Lease) -> tuple[Moved, int]:
+        young = _young(store, tests, lease.now())
+        there = {found.key for found in store.fetch(sorted(young)) if found.data is not None}
+        moved = Moved(there=len(there))
+        waiting = sorted(set(tests) - there)
+        blobs = ((key, partial(_stored, project, tests[key], key)) for key in waiting)
+        for delivered in store.deliver(blobs):
+            lease.renew()
+            moved.add(delivered.size)
+            progress(moved.blobs, len(waiting), moved.size)
+        mine = [record for record in records if not _is_anothers(project, store.remote, record, moved)]
+        for record in store.remote.each(mine, partial(_write, project)):
+            _remember(project, record)
+        return moved, len(mine)
+
+    paths = [*map(store.path, tests), *(_path(project, record) for record in records)]
+    moved, number = handshake.staging(store.remote, paths, work, transfer.say(progress))
+    moved.notes.append(f"shared for review: {count(number, 'test')}")
     return moved
 
 
@@ -106,6 +117,17 @@ def _store(project: Project, jobs: int | None) -> RemoteStore:
 
 def _stored(project: Project, test_id: str, key: BlobKey) -> bytes:
     return project.staging.stored(key) or staging.read(project, test_id, key)  # which says that it is gone
+
+
+def _young(store: RemoteStore, keys: Collection[BlobKey], now: float) -> set[BlobKey]:
+    """Those that are there, and not for so long that a garbage collection takes them soon."""
+    by_path = {store.path(key): key for key in keys}
+    directories = sorted({path.rpartition("/")[0] for path in by_path})
+    return {
+        by_path[entry.path]
+        for entry in store.remote.list(directories)
+        if entry.path in by_path and entry.size and now - entry.modified < _DAY
+    }
 
 
 def _path(project: Project, record: Pending) -> str:

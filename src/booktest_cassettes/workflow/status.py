@@ -32,6 +32,9 @@ class Status:
         Approved snapshots that are not on this machine: on the remote, as far as anybody looked.
     unpushed:
         Approved blobs that are on no remote yet.
+    reclaimable:
+        Bytes of the cache that ``gc --local`` would free; ``None`` where that takes long to tell, or cannot
+        be told.
     """
 
     root: str
@@ -44,6 +47,7 @@ class Status:
     remote: str = ""
     unfetched: int = 0
     unpushed: tuple[BlobKey, ...] = ()
+    reclaimable: int | None = None
 
     @property
     def exit_code(self) -> int:
@@ -64,6 +68,7 @@ class Status:
             "pending": {pending.test_id: _changes_as_json(pending) for pending in self.pending},
             "unfetched": self.unfetched,
             "unpushed": [{"kind": key.kind.value, "digest": key.digest} for key in self.unpushed],
+            "reclaimable": self.reclaimable,
             "lost": [
                 {"test": test_id, "kind": key.kind.value, "digest": key.digest, "why": error.message}
                 for test_id, key, error in self.lost
@@ -122,7 +127,14 @@ def read(project: Project, *, verify: bool = False) -> Status:
         remote=str(place_of(project) or ""),
         unfetched=len(unfetched),
         unpushed=tuple(sorted(project.unpushed.read())),
+        reclaimable=_reclaimable(project),
     )
+
+
+def _reclaimable(project: Project) -> int | None:
+    from .gc import collection  # which looks at places as this room does
+
+    return collection.reclaimable(project)
 
 
 def _lack(project: Project) -> str:

@@ -57,8 +57,8 @@ def push(
     entries = wanted(project)
     tests = {key: test for test, key in entries if key in unpushed or not in_git(project, test, key)}
     ours = (set(tests) | unpushed) & set(project.keep.keys())
-    moved = transfer.deliver(project, ours, jobs=jobs, progress=progress, reread=deep)
     elsewhere = (set(tests) | unpushed) - ours
+    moved = transfer.deliver(project, ours, jobs=jobs, progress=progress, reread=deep, others=elsewhere)
     there = project.remote(jobs).present(elsewhere) if elsewhere else set()
     rotten = list(_rotten(project, tests, there, jobs)) if deep else []
     moved.there += len(there) - len(rotten)

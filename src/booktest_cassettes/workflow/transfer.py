@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..digest import BlobKey
 from ..errors import BlobMissing, IntegrityError
 from ..project import Project
+
+if TYPE_CHECKING:
+    from .gc.leases import Lease
 
 
 class Progress(Protocol):
@@ -82,8 +85,12 @@ def deliver(
     progress: Progress = quiet,
     jobs: int | None = None,
     reread: bool = False,
+    others: Collection[BlobKey] = (),
 ) -> Moved:
     """Have blobs of keep on the remote; each that is written is read back.
+
+    Every approved blob that gets there comes this way: no garbage collection takes away what is written, or
+    found, from now on (ADR-0019).
 
     Parameters
     ----------
@@ -93,6 +100,8 @@ def deliver(
         Told about each blob written; transfers at once, ``None``: what suits the remote.
     reread:
         Read those that are there already, too, and write again what is corrupt.
+    others:
+        Not in keep, and needed there as well: one that is about to be collected is written anew.
 
     Raises
     ------
@@ -101,16 +110,33 @@ def deliver(
     BlobMissing, BlobCorrupt, StorageError
         When keep has not got one of them.
     """
+    from .gc import handshake  # loads an event loop, which a pull of nothing does without
+
     store = project.remote(jobs)
-    there = store.present(keys)
-    if reread:
-        there = {fetched.key for fetched in store.fetch(sorted(there)) if fetched.data is not None}
-    moved = Moved(there=len(there))
-    waiting = sorted(set(keys) - there)
-    for delivered in store.deliver((key, partial(_kept, project, key)) for key in waiting):
-        moved.add(delivered.size)
-        progress(moved.blobs, len(waiting), moved.size)
-    return moved
+
+    def work(dead: frozenset[BlobKey], lease: Lease) -> Moved:
+        there = store.present(keys) - dead
+        if reread:
+            there = {fetched.key for fetched in store.fetch(sorted(there)) if fetched.data is not None}
+        moved = Moved(there=len(there))
+        elsewhere = sorted(dead.intersection(others).difference(keys))
+        again = {
+            fetched.key: fetched.stored for fetched in store.fetch(elsewhere) if fetched.data is not None
+        }
+        waiting = sorted((set(keys) - there) | set(again))
+        for delivered in store.deliver((key, partial(_kept, project, key, again)) for key in waiting):
+            lease.renew()
+            moved.add(delivered.size)
+            progress(moved.blobs, len(waiting), moved.size)
+        return moved
+
+    return handshake.keeping(store.remote, {*keys, *others}, work, say(progress))
+
+
+def say(progress: Progress) -> Callable[[str], object]:
+    """What a Progress is told in words, where it can be."""
+    told: Callable[[str], object] = getattr(progress, "say", lambda _: None)
+    return told
 
 
 def fetch(
@@ -153,8 +179,8 @@ def fetch(
     return moved
 
 
-def _kept(project: Project, key: BlobKey) -> bytes:
-    stored = project.keep.stored(key)
+def _kept(project: Project, key: BlobKey, fetched: Mapping[BlobKey, bytes]) -> bytes:
+    stored = fetched.get(key) or project.keep.stored(key)
     if stored is None:
         raise BlobMissing(
             f"{project.relative(project.keep.path(key))}: an approved blob is gone from the cache",

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from ...errors import RemoteError
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -24,6 +26,10 @@ class Entry:
     path: str
     size: int
     modified: float
+
+
+class Unlisted(RemoteError):
+    """This kind of remote cannot say what is on it."""
 
 
 class Trouble(NamedTuple):
@@ -59,8 +65,11 @@ class Medium(Protocol):
         """Whether there is a file that is not empty."""
         ...
 
-    def list(self, directory: str) -> AsyncIterator[Entry]:
-        """Every file below a directory, at any depth, in no order; none when it is absent."""
+    def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
+        """Every file below a directory (``""``: ours), at any depth, in no order; none when it is absent.
+
+        ``unfinished`` ones, ``*.tmp``, only when asked for: somebody writes them, or was killed.
+        """
         ...
 
     async def delete(self, paths: Sequence[str]) -> None:

@@ -18,7 +18,7 @@ from time import time
 from typing import Any
 
 from ...errors import CassetteError, RemoteError
-from .medium import Entry, Trouble
+from .medium import Entry, Trouble, Unlisted
 from .threads import in_thread
 
 _JOBS = 16
@@ -122,14 +122,14 @@ class OtherMedium:
             return False
         return bool(found.get("size") != 0 and found.get("type") != "directory")
 
-    async def list(self, directory: str) -> AsyncIterator[Entry]:
+    async def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
         """See Medium."""
         if not getattr(self._filesystem, "CAN_TRAVERSE", True):
-            raise RemoteError("it cannot be listed", hint="use another kind of remote for that")
+            raise Unlisted("it cannot be listed", hint="use another kind of remote for that")
         fs = self._fs or await self._opened()
         fs.invalidate_cache()
         try:
-            found = await self._call("find", self._full(directory), detail=True)
+            found = await self._call("find", self._full(directory).rstrip("/"), detail=True)
         except FileNotFoundError as error:
             if not await self._is_absent(error):
                 raise
@@ -137,7 +137,7 @@ class OtherMedium:
         below = self._base.strip("/") + "/"
         for name, info in found.items():
             path = name.strip("/").removeprefix(below)
-            if not path.endswith(".tmp"):  # somebody is writing it, or was killed
+            if unfinished or not path.endswith(".tmp"):
                 yield Entry(path, info.get("size") or 0, _modified(info))
 
     async def delete(self, paths: Sequence[str]) -> None:

@@ -61,6 +61,7 @@ class Remote:
         work: Callable[[Medium, _T], Awaitable[_R]],
         weight: Callable[[_R], int] = lambda _: 0,
         take: Callable[[_R], None] = lambda _: None,
+        jobs: int | None = None,
     ) -> Iterator[_R]:
         """The outcomes of an operation for many items, as they come in.
 
@@ -72,6 +73,8 @@ class Remote:
             The operation; what it raises is put in words.
         take:
             Called with each outcome on the loop's thread; what it raises is not the remote's.
+        jobs:
+            At most so many at once; ``None``: what the medium is good for.
         """
         medium = self.medium
 
@@ -83,7 +86,8 @@ class Remote:
             take(outcome)
             return outcome
 
-        return engine.each(items, explained, jobs=medium.jobs, weight=weight)
+        most = medium.jobs if jobs is None else min(jobs, medium.jobs)
+        return engine.each(items, explained, jobs=most, weight=weight)
 
     def one(self, work: Callable[[Medium], Awaitable[_R]]) -> _R:
         """The outcome of one operation."""
@@ -101,11 +105,12 @@ class Remote:
 
         return {path for path, there in self.each(paths, look) if there}
 
-    def list(self, directories: Iterable[str]) -> Iterator[Entry]:
-        """Every file below some directories."""
+    def list(self, directories: Iterable[str], *, unfinished: bool = False) -> Iterator[Entry]:
+        """Every file below some directories; see Medium."""
+        options = {"unfinished": True} if unfinished else {}
 
         async def gather(medium: Medium, directory: str) -> list[Entry]:
-            return [entry async for entry in medium.list(directory)]
+            return [entry async for entry in medium.list(directory, **options)]
 
         for entries in self.each(directories, gather):
             yield from entries
@@ -117,7 +122,7 @@ class Remote:
     def _explained(self, error: Exception, medium: Medium) -> Exception:
         """The same in words that name the remote and what to do; ours alone stay as they are."""
         if isinstance(error, RemoteError):
-            return RemoteError(f"{self.place}: {error.message}", hint=error.hint)
+            return type(error)(f"{self.place}: {error.message}", hint=error.hint)
         if isinstance(error, TimeoutError) and not error.args:
             limit = engine.OPERATION_LIMIT if self._limit is None else self._limit
             what = f"{self.place}: no answer within {limit:g} seconds"

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from ...errors import RemoteError
 from .medium import Entry, Trouble
-from .s3_requests import Repeated
+from .s3_requests import Repeated, read_times_quickly
 from .threads import in_thread
 
 _R = TypeVar("_R")
@@ -167,8 +167,9 @@ class S3Medium:
         bucket = self._open or await self._opened()
         return await _patiently(bucket.has, path)
 
-    async def list(self, directory: str) -> AsyncIterator[Entry]:
-        """See Medium."""
+    async def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
+        """See Medium. An object appears when its last byte is in."""
+        del unfinished  # there are none
         bucket = self._open or await self._opened()
         token: str | None = ""
         while token is not None:
@@ -233,6 +234,7 @@ class _Bucket:
         self._found = False  # the bucket
         self._get_again = Repeated(client, "GetObject")
         self._put_again = Repeated(client, "PutObject")
+        read_times_quickly(client)
         self._get = prepared(client.get_object)
         self._put = prepared(client.put_object)
         self._head = prepared(client.head_object)

@@ -1,10 +1,10 @@
 """Many small objects: requests like one that the client made, signed anew, sent over its connections.
 
 botocore spends about a millisecond of CPU on each request: endpoint rules, hooks, retries, the dates of an
-answer. With many small objects that is nearly all there is to a transfer. What an object's address and
-headers are does not change from one to the next, so they are taken from a request that botocore has made;
-its signatures and its connections stay in use. Whatever is no plain success goes to the client, which tries
-again, and says what is wrong.
+answer, and a tenth of one on the date of each object in a listing. With many small objects that is nearly
+all there is to a transfer. What an object's address and headers are does not change from one to the next, so
+they are taken from a request that botocore has made; its signatures and its connections stay in use. Whatever
+is no plain success goes to the client, which tries again, and says what is wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import re
 import zlib
+from datetime import datetime
 from typing import Any
 
 # What belongs to one request, is written anew by whoever signs it, or says how a body is wrapped.
@@ -22,7 +23,7 @@ _OWN = {
     *("content-md5", "x-amz-checksum-crc32", "x-amz-checksum-crc64nvme", "transfer-encoding"),
 }
 # A blob's path, the last part of its address: the same there as in a key.
-_PATH = re.compile(r"(?:staging/)?(?:env|func|http|httpx)/sha256/[0-9a-f]{2}/[0-9a-f]{64}")
+_PATH = re.compile(r"(?:staging/|tombstones/)?(?:env|func|http|httpx)/sha256/[0-9a-f]{2}/[0-9a-f]{64}")
 _STRIKES = 8  # failures in a row after which the client is asked for everything
 
 
@@ -91,6 +92,26 @@ class Repeated:
             headers = {name: _text(value) for name, value in request.headers.items()}
             kept = {name: value for name, value in headers.items() if name.lower() not in _OWN}
             self._latest = request.method, request.url[: found.start()], kept
+
+
+def read_times_quickly(client: Any) -> None:
+    """Have a client read the times of a listing in a twentieth of the time, which is most of a listing's."""
+    factory = getattr(getattr(client, "_endpoint", None), "_response_parser_factory", None)
+    if factory is not None:  # private, too
+        factory.set_parser_defaults(timestamp_parser=_time)
+
+
+def _time(value: Any) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        found = None
+    if found is not None and found.tzinfo is not None:
+        return found
+    from botocore.utils import parse_timestamp  # whatever else S3 and what speaks like it may write
+
+    other: datetime = parse_timestamp(value)
+    return other
 
 
 def _crc32(body: bytes) -> str:

@@ -59,9 +59,9 @@ class ShareMedium:
         """See Medium."""
         return await in_thread(self._exists, path)
 
-    async def list(self, directory: str) -> AsyncIterator[Entry]:
+    async def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
         """See Medium."""
-        for entry in await in_thread(self._list, directory):
+        for entry in await in_thread(self._list, directory, unfinished):
             yield entry
 
     async def delete(self, paths: Sequence[str]) -> None:
@@ -107,26 +107,26 @@ class ShareMedium:
             return False
         return S_ISREG(found.st_mode) and found.st_size > 0
 
-    def _list(self, directory: str) -> Sequence[Entry]:
+    def _list(self, directory: str, unfinished: bool) -> Sequence[Entry]:
         self._check_mounted()
-        return list(self._walk(self._root / directory))
+        return list(self._walk(str(self._root / directory), directory, unfinished=unfinished))
 
     def _delete(self, paths: Sequence[str]) -> None:
         self._check_mounted()
         for path in paths:
             remove(self._root / path)
 
-    def _walk(self, directory: Path) -> Iterator[Entry]:
+    def _walk(self, directory: str, path: str, *, unfinished: bool) -> Iterator[Entry]:
         try:
             names = list(os.scandir(directory))
         except FileNotFoundError:
             return
         for name in names:
+            inside = f"{path}/{name.name}" if path else name.name
             if name.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(name.path))
-            elif not name.name.endswith(".tmp"):  # somebody is writing it, or was killed
+                yield from self._walk(name.path, inside, unfinished=unfinished)
+            elif unfinished or not name.name.endswith(".tmp"):
                 with suppress(OSError):  # deleted meanwhile, or a link that leads nowhere
                     found = name.stat()
                     if S_ISREG(found.st_mode):
-                        path = Path(name.path).relative_to(self._root).as_posix()
-                        yield Entry(path, found.st_size, found.st_mtime)
+                        yield Entry(inside, found.st_size, found.st_mtime)

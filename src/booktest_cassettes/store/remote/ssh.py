@@ -104,17 +104,17 @@ class SshMedium:
                 return False
         return stat.S_ISREG(found.permissions or 0) and bool(found.size)
 
-    async def list(self, directory: str) -> AsyncIterator[Entry]:
+    async def list(self, directory: str, *, unfinished: bool = False) -> AsyncIterator[Entry]:
         """See Medium."""
         level = [directory]
         while level:
             deeper = []
             for where, names in zip(level, await self._many(self._names, level), strict=True):
                 for name in names:
-                    path = f"{where}/{name.filename!s}"
+                    path = f"{where}/{name.filename!s}" if where else str(name.filename)
                     if _is_directory(name):
                         deeper.append(path)
-                    else:
+                    elif unfinished or not path.endswith(".tmp"):
                         yield Entry(path, name.attrs.size or 0, float(name.attrs.mtime or 0))
             level = deeper
 
@@ -156,7 +156,7 @@ class SshMedium:
                 names = await sftp.readdir(self._path(directory))
             except _ABSENT:
                 return []
-            return [name for name in names if _is_directory(name) or _is_blob(name)]
+            return [name for name in names if _is_directory(name) or _is_file(name)]
 
     async def _remove(self, path: str) -> None:
         async with self._sftp() as (sftp, _):
@@ -366,6 +366,5 @@ def _is_directory(name: asyncssh.SFTPName) -> bool:
     return stat.S_ISDIR(name.attrs.permissions or 0) and name.filename not in (".", "..")
 
 
-def _is_blob(name: asyncssh.SFTPName) -> bool:
-    """Not what somebody is writing, or was killed while writing."""
-    return stat.S_ISREG(name.attrs.permissions or 0) and not str(name.filename).endswith(".tmp")
+def _is_file(name: asyncssh.SFTPName) -> bool:
+    return stat.S_ISREG(name.attrs.permissions or 0)
