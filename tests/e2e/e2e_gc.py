@@ -276,6 +276,8 @@ class World:
             self.seen[f"deleted {place.name}"] += outcome.deleted.number
             self.seen["staged deleted"] += outcome.staged.number
             self.seen["spared"] += len(outcome.spared)
+            saved = {item.path for item, why in outcome.spared if why.startswith("reachable")}
+            self.needed.update(dict.fromkeys(saved if place.name == "remote" else (), self.day))
 
     def _see_what_is_needed(self, needs: Needs, cache: Path, before: tuple[set[str], ...]) -> None:
         there, kept, _ = before

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,17 @@ def name(data: bytes) -> str:
     return Digest.of(data).hex[:8]
 
 
+def see_that_the_rows_add_up(told: str) -> None:
+    """A plan's rows have as many objects as its head says."""
+    heads = [
+        (found[1], found.end()) for found in re.finditer(r"^\S.*: ([\d,]+) objects?, ", told, re.MULTILINE)
+    ]
+    assert heads
+    for number, end in heads:
+        rows = re.match(r".*\n((?: +[\d,]+ .*\n)*)", told[end:])[1].splitlines()
+        assert sum(int(row.split()[0].replace(",", "")) for row in rows) == int(number.replace(",", "")), told
+
+
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     made = Shop(tmp_path / "project", tmp_path / "share")
@@ -137,12 +149,21 @@ def test_a_blob_that_nothing_names_is_tombstoned_waits_and_goes(aged, place):
     old = name(http("one"))
     option = f"--{place}"
     assert aged.actions(place, option)[old] == "tombstone"
-    assert "tombstoned 1 blob" in aged.gc(option, "--execute").out
+    told = aged.gc(option, "--execute").out
+    assert "tombstoned 1 blob" in told
+    date = re.search(r"^  nothing is freed yet: they go in a run after (.+) UTC$", told, re.MULTILINE)
+    there = aged.root / ".booktest_cache" if place == "local" else aged.share
+    (stone,) = (path for path in there.rglob("*") if path.is_file() and "tombstones" in path.parts)
+    due = datetime.fromtimestamp(stone.stat().st_mtime, UTC) + timedelta(days=14)
+    said = datetime.strptime(date[1], "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    assert timedelta(minutes=-1) < said - due < timedelta(minutes=2)
+    see_that_the_rows_add_up(aged.gc().out)
     assert aged.actions(place, option)[old] == "wait"
     assert "may go from" in aged.gc(option).out
     assert "nothing to do" in aged.gc(option, "--execute").out
     aged.pass_days(14.1)
     assert aged.actions(place, option)[old] == "delete"
+    see_that_the_rows_add_up(aged.gc().out)
     assert "deleted 1 blob" in aged.gc(option, "--execute").out
     assert old not in aged.actions(place, option)
     assert len(aged.actions(place, option)) == 3
@@ -210,6 +231,35 @@ def test_a_manifest_that_is_nowhere_is_refused(aged):
     assert "no manifest 'booktest.manifest.yaml' was found anywhere" in refused.error.message
     assert "`manifest`" in refused.error.hint
     assert aged.state() == before
+
+
+def test_where_nothing_at_all_is_reachable_only_who_really_means_it_goes_on(shop):
+    """An empty manifest is found, and a first run deletes nothing, let alone half; yet it is a mistake."""
+    shop.approved(USERS, http=http("one"))
+    shop.commit()
+    shop.manifest_path.write_text("".join(shop.manifest().splitlines(keepends=True)[:2]))
+    shop.git("checkout", "--quiet", "--orphan", "new")
+    shop.commit()
+    shop.git("branch", "--quiet", "-D", "main")
+    shop.pass_days(20)
+    before = shop.state()
+    assert "--execute --yes-really  (nothing at all is reachable)" in shop.gc("--remote").out
+    refused = shop.gc("--execute", "--remote")
+    assert refused.code == 2
+    assert "nothing at all is reachable" in refused.error.message
+    assert "--yes-really" in refused.error.hint
+    assert shop.state() == before
+    assert "tombstoned 1 blob" in shop.gc("--execute", "--remote", "--yes-really").out
+
+
+def test_a_manifest_counts_once_however_many_places_have_it(shop):
+    shop.approved(USERS, http=http("one"))
+    shop.commit()
+    assert "1 digest of 1 manifest, in 1 commit and the work tree" in shop.gc().out
+    shop.manifest_path.write_bytes(shop.manifest_path.read_bytes().replace(b"\n", b"\r\n"))
+    assert "of 1 manifest," in shop.gc().out
+    shop.approved(USERS, http=http("two"))
+    assert "2 digests of 2 manifests," in shop.gc().out
 
 
 def test_what_waits_for_review_stays_and_what_was_staged_long_ago_goes(aged):

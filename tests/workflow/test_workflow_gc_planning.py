@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from booktest_cassettes.digest import BlobKey, Digest, Kind
+from booktest_cassettes.workflow.gc import report
 from booktest_cassettes.workflow.gc.marking import Marked
 from booktest_cassettes.workflow.gc.objects import Inventory, Item, What
 from booktest_cassettes.workflow.gc.planning import Action, Options, Plan, plan, total
@@ -85,10 +86,10 @@ def test_an_old_staged_blob_stays_while_a_young_shared_record_names_it():
 
 
 @pytest.mark.parametrize(
-    ("what", "hours"), [(What.INTENT, 1), (What.LEASE, 24), (What.TEMPORARY, 24), (What.PROBE, 24)]
+    ("what", "hours"), [(What.INTENT, 1 / 6), (What.LEASE, 1), (What.TEMPORARY, 24), (What.PROBE, 24)]
 )
 def test_what_killed_processes_left_goes_when_nobody_can_be_at_it_any_more(what, hours):
-    assert actions(item(what, (hours - 0.1) / 24)) == ["leave"]
+    assert actions(item(what, (hours - 0.01) / 24)) == ["leave"]
     assert actions(item(what, hours / 24)) == ["sweep-left-over"]
 
 
@@ -131,6 +132,11 @@ def test_whatever_there_is_every_object_has_one_step_and_nothing_needed_goes(ite
     unique = {(one.what, one.key) if one.key else (one.what, number): one for number, one in enumerate(items)}
     found = planned(*unique.values(), of=marked(*reachable, staged=tuple(pending)))
     assert [step.item for step in found.steps] == list(unique.values())
+    summed = report.sums(found).values()
+    everything = total(found.steps)
+    assert (sum(of.number for of in summed), sum(of.size for of in summed)) == (
+        *(everything.number, everything.size),
+    )
     stones = {one.key: one for one in unique.values() if one.what is What.TOMBSTONE}
     for step in found.steps:
         age = NOW.timestamp() - step.item.modified

@@ -204,7 +204,9 @@ def test_a_push_says_that_it_waits(bench, monkeypatch):
             said.append(text)
 
     sync.push(bench.project(), progress=Talking())
-    assert said == ["waiting for a garbage collection on the remote to end"]
+    assert said == [
+        "waiting for a garbage collection on the remote to end (at most 10 minutes, if it was killed)"
+    ]
 
 
 def test_a_sweep_of_other_blobs_and_a_stale_one_hold_nobody_up(bench, monkeypatch):
@@ -213,8 +215,52 @@ def test_a_sweep_of_other_blobs_and_a_stale_one_hold_nobody_up(bench, monkeypatc
     lab = ground_of(bench)
     _intent(lab, key_of(TWO))
     assert bench.push().there == 1
-    _intent(lab, key_of(ONE), days=0.05)
+    _intent(lab, key_of(ONE), days=601 / DAY)
     assert bench.push().there == 1
+
+
+def test_a_push_after_a_killed_sweep_waits_until_that_is_ten_minutes_old_and_goes_on_by_itself(
+    bench, monkeypatch
+):
+    bench.approved(USERS, http=ONE)
+    lab = ground_of(bench)
+    bury(lab, key_of(ONE))
+    clock, started = [0.0], time.time()
+    intent = _intent(lab, key_of(ONE))
+    monkeypatch.setattr(leases, "time", lambda: clock[0])
+
+    def pause(seconds: float) -> None:  # on this machine, and at the remote, where the intent alone ages
+        clock[0] += seconds
+        os.utime(lab.ground.root / intent, (started - clock[0],) * 2)  # type: ignore[union-attr]
+
+    monkeypatch.setattr(handshake, "sleep", pause)
+    assert bench.push().blobs == 1
+    assert 600 / 2 < clock[0] <= 610  # our own clock goes on here, and so does the remote's
+    assert clock[0] < handshake.PATIENCE
+    assert lab.ours() == {key_of(ONE).path, intent.removeprefix(f"{PREFIX}/")}
+    assert age(lab, key_of(ONE).path) < DAY
+
+
+def test_a_push_that_slept_while_it_waited_says_its_lease_again_and_starts_over(bench, monkeypatch):
+    bench.approved(USERS, http=ONE)
+    lab = ground_of(bench)
+    intent = _intent(lab, key_of(ONE))
+    clock, begun = [0.0], []
+    monkeypatch.setattr(leases, "time", lambda: clock[0])
+
+    def pause(_: float) -> None:
+        clock[0] += 4_000
+        for path in [path for path in lab.ours() if path.startswith("leases/")]:  # another run swept them
+            lab.ground.remove(f"{PREFIX}/{path}")
+
+    def work(dead: frozenset[BlobKey], _: Lease) -> int:
+        begun.append(dead)
+        return len(begun)
+
+    monkeypatch.setattr(handshake, "sleep", pause)
+    assert handshake.keeping(bench.project().remote().remote, [key_of(ONE)], work) == 2
+    assert not (lab.ground.root / intent).exists()  # type: ignore[union-attr]
+    assert not [path for path in lab.ours() if path.startswith("leases/")]
 
 
 def test_a_sweep_that_never_ends_stops_a_push_with_5_before_anything_is_written(bench, monkeypatch):
@@ -241,7 +287,7 @@ def test_a_push_whose_machine_stood_still_starts_over(bench, monkeypatch):
     def work(dead: frozenset[BlobKey], _: Lease) -> str:
         begun.append(dead)
         if len(begun) == 1:
-            clock[0] += leases.STALE
+            clock[0] += leases.STALE["push"]
         return f"attempt {len(begun)}"
 
     files = bench.project().remote().remote

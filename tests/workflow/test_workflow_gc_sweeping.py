@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -19,6 +20,7 @@ from workflow_bench import USERS, Bench, http
 
 from booktest_cassettes.errors import CassetteError, RemoteError, StorageError
 from booktest_cassettes.files import locked
+from booktest_cassettes.store.remote import share as remote_share
 from booktest_cassettes.store.remote import ssh
 from booktest_cassettes.workflow import approve
 from booktest_cassettes.workflow.gc import leases, places, sweeping
@@ -139,8 +141,6 @@ def test_staged_blobs_and_shared_records_go_after_their_days_but_for_those_that_
 def test_what_killed_processes_left_goes_after_a_day_and_not_before(anywhere):
     digest = key_of(http("it")).digest.hex
     leftover = [
-        "leases/push-0123456789abcdef",
-        "leases/sweep-0123456789abcdef",
         "probe/0123456789abcdef",
         f"http/sha256/{digest[:2]}/.{digest[:50]}.0123456789abcdef.tmp",
         f"tombstones/http/sha256/{digest[:2]}/.0123456789abcdef.tmp",
@@ -150,13 +150,23 @@ def test_what_killed_processes_left_goes_after_a_day_and_not_before(anywhere):
     for path in leftover:
         anywhere.ground.put(f"{PREFIX}/{path}", b"it\n", 0.5 * DAY)
     anywhere.gc()
-    assert set(leftover) - anywhere.ours() == {"leases/sweep-0123456789abcdef"}  # stale after an hour
+    assert set(leftover) <= anywhere.ours()
     anywhere.older(0.6)
     anywhere.gc()
     there = anywhere.ours()
     if isinstance(anywhere.ground, Bucket):  # where nothing leaves such files: they are foreign, or its own
         there = {path for path in there if not path.endswith(".tmp")}
     assert there == set()
+
+
+def test_a_killed_sweeps_intent_goes_after_ten_minutes_and_a_killed_pushs_lease_after_an_hour(anywhere):
+    sweep, push = "leases/sweep-0123456789abcdef", "leases/push-0123456789abcdef"
+    anywhere.ground.put(f"{PREFIX}/{sweep}", b"it\n", 500)
+    anywhere.ground.put(f"{PREFIX}/{push}", b"it\n", 500)
+    for left in ({sweep, push}, {push}, set()):
+        assert anywhere.gc().error is None
+        assert anywhere.ours() == left
+        anywhere.older(0.04 if left == {push} else 200 / DAY)
 
 
 FOREIGN = [
@@ -327,8 +337,22 @@ def test_what_git_reaches_by_the_time_of_the_delete_stays(anywhere):
     swept = anywhere.gc(remark=lambda: marks(back))
     assert [(item.key, why) for item, why in swept.spared] == [(back, "reachable by now: refs/heads/main")]
     assert swept.deleted.number == 1
-    assert anywhere.kept() == {back.path}
+    assert anywhere.ours() == {back.path}
     assert dead.path not in anywhere.ours()
+
+
+def test_what_was_reachable_at_the_time_of_the_delete_begins_both_phases_anew(anywhere):
+    """Or the next run would delete at once what a branch needed until this morning."""
+    keys = [anywhere.lay(f"number {number}", 40, tombstone=40) for number in range(3)]
+    swept = anywhere.gc(remark=lambda: marks(*keys))
+    assert (swept.deleted.number, swept.untombstoned, len(swept.spared)) == (0, 3, 3)
+    assert anywhere.ours() == {key.path for key in keys}
+    assert anywhere.gc().tombstoned == 3
+    anywhere.older(13.9)
+    assert anywhere.gc().deleted.number == 0
+    anywhere.older(0.2)
+    assert anywhere.gc().deleted.number == 3
+    assert anywhere.ours() == set()
 
 
 def test_git_that_cannot_be_read_by_then_ends_it_before_any_delete(share):
@@ -364,13 +388,46 @@ def test_one_that_stood_still_for_too_long_deletes_nothing_more(share, monkeypat
     monkeypatch.setattr(leases, "time", lambda: clock[0])
 
     def remark() -> Marked:
-        clock[0] += leases.STALE / 2 + 1
+        clock[0] += 301
         return marks()
 
     swept = share.gc(remark=remark)
     assert swept.exit_code == 5
     assert swept.deleted.number == 0
     assert key.path in share.kept()
+
+
+def test_a_batch_that_takes_too_long_is_stopped_in_its_middle(share, monkeypatch):
+    """Others take a sweep for dead after ten minutes: it has to be over by then, not only not begin."""
+    for number in range(100):
+        share.lay(f"number {number}", 40, tombstone=40)
+    clock, begun = [0.0], []
+    monkeypatch.setattr(leases, "time", lambda: clock[0])
+    monkeypatch.setattr(sweeping, "_LOOK", 0.001)
+    real = remote_share.remove
+
+    def slow(path: Path) -> None:
+        begun.append(path)
+        clock[0] += 40
+        while clock[0] > 300 and not stopped.is_set():
+            stopped.wait(0.001)
+        real(path)
+
+    stopped = threading.Event()
+    seen = leases.Lease.is_good.fget
+
+    def is_good(lease: leases.Lease) -> bool:
+        good = seen(lease)
+        if not good:
+            threading.Timer(0.2, stopped.set).start()
+        return good
+
+    monkeypatch.setattr(leases.Lease, "is_good", property(is_good))
+    monkeypatch.setattr(remote_share, "remove", slow)
+    swept = share.gc()
+    assert swept.exit_code == 5
+    assert "deleting took too long" in swept.error.message
+    assert 8 <= len(begun) <= 40, len(begun)
 
 
 def test_what_somebody_is_pushing_stays_and_a_stale_or_returned_lease_holds_nothing(anywhere):
@@ -473,6 +530,15 @@ def test_what_is_put_into_the_cache_again_is_alive_again(cache):
     assert path.exists()
     assert time.time() - path.stat().st_mtime < DAY
     assert cache.plan(marks(), place=place).of(Action.KEEP_YOUNG)
+
+
+def test_what_of_the_cache_was_reachable_at_the_time_of_the_delete_begins_anew_as_well(cache):
+    path = _cached(cache, "it", 40, tombstone=40)
+    place, key = places.local(cache.project()), key_of(http("it"))
+    assert cache.gc(place=place, remark=lambda: marks(key)).untombstoned == 1
+    swept = cache.gc(place=place)
+    assert (swept.tombstoned, swept.deleted.number) == (1, 0)
+    assert path.exists()
 
 
 def test_nobody_approves_or_stages_while_the_cache_is_swept(cache):

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--execute", is_flag=True, help="Do it; without this the plan is printed and nothing changes.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: every object and why.")
 @click.option("--explain", metavar="DIGEST", help="Only what becomes of one, and why.")
-@click.option("--yes-really", is_flag=True, help="Even where more than half of what is kept goes.")
+@click.option("--yes-really", is_flag=True, help="Even where more than half goes, or nothing is reachable.")
 @click.pass_context
 def gc(context: click.Context, /, **given: Any) -> None:
     """Delete blobs that nothing needs: no branch, tag, stash, work tree or pending recording."""

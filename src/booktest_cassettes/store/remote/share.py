@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISFIFO, S_ISREG
+from threading import Event
 
 from ...errors import RemoteError, StorageError
 from ...files import atomic_write, read_bytes, remove
@@ -67,7 +68,15 @@ class ShareMedium:
     async def delete(self, paths: Sequence[str]) -> None:
         """See Medium."""
         shares = (paths[start :: self.jobs] for start in range(self.jobs))
-        await asyncio.gather(*(in_thread(self._delete, share) for share in shares if share))
+        over = Event()
+        work = asyncio.gather(*(in_thread(self._delete, share, over) for share in shares if share))
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            over.set()
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
+            raise
 
     def explain(self, error: BaseException) -> Trouble | None:
         """See Medium."""
@@ -111,9 +120,11 @@ class ShareMedium:
         self._check_mounted()
         return list(self._walk(str(self._root / directory), directory, unfinished=unfinished))
 
-    def _delete(self, paths: Sequence[str]) -> None:
+    def _delete(self, paths: Sequence[str], over: Event) -> None:
         self._check_mounted()
         for path in paths:
+            if over.is_set():  # a thread cannot be stopped
+                return
             remove(self._root / path)
 
     def _walk(self, directory: str, path: str, *, unfinished: bool) -> Iterator[Entry]:

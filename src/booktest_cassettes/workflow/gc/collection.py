@@ -42,6 +42,12 @@ class Collection:
     plans: Sequence[tuple[Place, Plan]]
     notes: tuple[str, ...] = ()
 
+    @property
+    def is_for_nothing(self) -> bool:
+        """Whether nothing at all is reachable, though blobs are kept somewhere."""
+        steps = (step for _, planned in self.plans for step in planned.steps)
+        return not self.marked.reasons and any(step.item.what is What.KEEP for step in steps)
+
 
 def look(
     project: Project,
@@ -124,7 +130,7 @@ def check(collection: Collection) -> None:
     Raises
     ------
     UsageError
-        When no manifest was found, or a plan deletes more than half of what a place keeps.
+        When nothing is reachable, or a plan deletes more than half of what a place keeps.
     """
     sure = "look at the plan; if it is right: booktest-cassettes gc --execute --yes-really"
     for _, planned in collection.plans:
@@ -135,6 +141,12 @@ def check(collection: Collection) -> None:
                 f"no manifest {name!r} was found anywhere, and {planned.inventory.where} holds"
                 f" {kept.number:,} approved blobs; nothing was deleted",
                 hint=f"is `manifest` configured as it was when they were approved? {sure}",
+            )
+        if kept.number and not collection.marked.reasons:
+            raise UsageError(
+                f"nothing at all is reachable, and {planned.inventory.where} holds {kept.number:,} approved"
+                " blobs; nothing was deleted",
+                hint=f"is this the right clone, and the manifest whole? {sure}",
             )
         if planned.is_large:
             gone = total(planned.of(Action.DELETE, What.KEEP))

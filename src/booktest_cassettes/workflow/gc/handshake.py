@@ -20,10 +20,12 @@ from .leases import Lease, Watch
 
 _R_co = TypeVar("_R_co", covariant=True)
 
-#: Seconds that a push waits for sweeps: they take a moment for each thousand blobs.
-PATIENCE = 300.0
+#: Seconds that a push waits for sweeps. They take a moment for each thousand blobs, and a killed one is stale
+#: before this is over: the push then goes on.
+PATIENCE = leases.STALE["sweep"] + 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 5.0  # seconds between two looks
 _ATTEMPTS = 3
+_MINUTES = leases.STALE["sweep"] / 60
 
 Tell = Callable[[str], object]
 
@@ -107,10 +109,15 @@ def _wait(lease: Lease, sweeps: list[str], tell: Tell) -> None:
         if watch() > PATIENCE:
             raise RemoteError(
                 f"{lease.files.place}: a garbage collection there has not ended within {PATIENCE:g} seconds",
-                hint="run this again when it has ended; a killed one counts for an hour at most",
+                hint="run this again; if it stays so, look at the remote's clock: by that one a killed one"
+                f" counts for {_MINUTES:g} minutes",
             )
-        tell("waiting for a garbage collection on the remote to end")
+        tell(
+            "waiting for a garbage collection on the remote to end"
+            f" (at most {_MINUTES:g} minutes, if it was killed)"
+        )
         sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+        lease.renew()  # where this machine slept it may be gone
         there = {sweep.path for sweep in lease.others("sweep")}
         sweeps = [path for path in sweeps if path in there]

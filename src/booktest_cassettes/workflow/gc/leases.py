@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from time import monotonic, time
 from typing import Literal
@@ -21,10 +21,11 @@ from ...store.remote.remote import Remote
 Role = Literal["push", "sweep"]
 
 DIRECTORY = "leases"
-#: Seconds after which nobody believes one any more; who wrote it stops long before, or writes it again.
-STALE = 3600.0
-#: Seconds after which its owner writes it again.
-RENEW = STALE / 6
+#: Seconds after which nobody believes one any more, by who wrote it. A push writes its own again and again; a
+#: sweep has one for each slice, stops at half of this, and whoever waits for a killed one waits no longer.
+STALE: Mapping[Role, float] = {"push": 3600.0, "sweep": 600.0}
+#: Seconds after which a push writes its own again.
+RENEW = STALE["push"] / 6
 
 _BLOB = re.compile(r"((?:staging/)?(?:env|func|http|httpx)/)sha256/[0-9a-f]{2}/([0-9a-f]{20})[0-9a-f]{44}")
 _FIRST = "booktest-cassettes {} 1"
@@ -85,6 +86,7 @@ class Lease:
     def __init__(self, files: Remote, role: Role, about: Collection[str]) -> None:
         self.path = f"{DIRECTORY}/{role}-{os.urandom(8).hex()}"
         self.files = files
+        self._stale = STALE[role]
         self._content = "\n".join([_FIRST.format(role), *sorted(about), ""]).encode()
         self._is_good = True
         self._is_written = False
@@ -109,7 +111,7 @@ class Lease:
     @property
     def is_good(self) -> bool:
         """Whether nobody can have taken it for a stale one, yet or ever."""
-        return self._is_good and self.age() < STALE / 2
+        return self._is_good and self.age() < self._stale / 2
 
     def others(self, role: Role) -> list[Notice]:
         """What others say now, but for what is stale; raises RemoteError."""
@@ -122,7 +124,8 @@ class Lease:
                 hint="look whether something between caches its answers; doctor looks, too",
             )
         self._modified = mine.modified
-        return _read(self.files, [entry for entry in there if self.now() - entry.modified < STALE], role)
+        fresh = [entry for entry in there if self.now() - entry.modified < STALE[role]]
+        return _read(self.files, fresh, role)
 
     def release(self) -> None:
         """Take it back. Where that fails it goes stale, and delays others until then."""

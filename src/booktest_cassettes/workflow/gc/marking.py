@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -57,7 +58,7 @@ class Marked:
         The staged blobs that pending records of this machine name.
     tips, commits, manifests:
         How many were looked at: commits that something holds on to, these with the window's, and manifests,
-        where one that several commits share is one.
+        where one that several commits, or a commit and the work tree, share is one.
     notes:
         What was passed over, for people.
     read:
@@ -112,7 +113,7 @@ def mark(
     unread = {sha: where for sha, where in found.items() if sha not in before.read}
     for reason, keys in manifests.read(clone, unread, progress):
         hand.mark(reason, keys)
-    for reason, keys in files:
+    for reason, keys, _ in files:
         hand.mark(reason, keys)
     for cache, name in _caches(project, clone):
         hand.mark_cache(cache, name)
@@ -121,7 +122,7 @@ def mark(
         staged=frozenset(hand.staged),
         tips=number,
         commits=len({root.sha for root in roots}),
-        manifests=len(found) + len(files),
+        manifests=len(found.keys() | {name for _, _, name in files}),
         notes=(*notes, *passed),
         read=before.read | found.keys(),
     )
@@ -160,8 +161,11 @@ class _Hand:
             self.mark(f"pending{name}", staged | bases)
         self.mark(f"unpushed{name}", Unpushed(cache / "unpushed").read())
 
-    def files(self, tree: WorkTree, found: manifests.Found) -> Iterator[tuple[str, set[BlobKey]]]:
-        """What the manifests among a work tree's files name; those of its index are put to ``found``."""
+    def files(self, tree: WorkTree, found: manifests.Found) -> Iterator[tuple[str, set[BlobKey], str]]:
+        """What the manifests among a work tree's files name, and what Git calls them.
+
+        Those of its index are put to ``found``.
+        """
         suffix = f" of {tree.name}" if tree.name else ""
         unmerged: set[str] = set()
         paths: dict[str, None] = {}
@@ -179,8 +183,11 @@ class _Hand:
             manifest = self.project.config.manifest
             paths[os.path.relpath(manifest.parent.resolve() / manifest.name, tree.top)] = None
         for path in paths:
-            if (keys := _of_file(tree.top / path, is_unmerged=path in unmerged)) is not None:
-                yield f"work tree{suffix}", keys
+            file = tree.top / path
+            data = read_bytes(file) if file.is_file() else None  # not in a sparse checkout
+            if data is not None:
+                keys = _named(file, data, is_unmerged=path in unmerged)
+                yield f"work tree{suffix}", keys, _name(data, found)
 
     def _listed(self, tree: WorkTree, *what: str) -> bytes:
         patterns = manifests.patterns(self.names)
@@ -191,11 +198,16 @@ class _Hand:
 _LINE = re.compile(r"^\s*[\"']?(env|func|http|httpx)[\"']?\s*:\s*[\"']?(sha256:[0-9a-f]{64})\b", re.MULTILINE)
 
 
-def _of_file(path: Path, *, is_unmerged: bool) -> set[BlobKey] | None:
-    """What a manifest names; ``None`` where there is none."""
-    data = read_bytes(path) if path.is_file() else None  # sparse checkouts have none; a link may lead nowhere
-    if data is None:
-        return None
+def _name(data: bytes, others: Collection[str]) -> str:
+    """What Git calls a file in the hash that it uses for others; whatever line ends it has on this disk."""
+    text = data.replace(b"\r\n", b"\n")
+    hashed = hashlib.sha256() if len(next(iter(others), "")) == 64 else hashlib.sha1(usedforsecurity=False)
+    hashed.update(b"blob %d\0" % len(text) + text)
+    return hashed.hexdigest()
+
+
+def _named(path: Path, data: bytes, *, is_unmerged: bool) -> set[BlobKey]:
+    """What a manifest names."""
     try:
         text = decode(data, str(path))
         return loads(text, name=str(path)).keys()

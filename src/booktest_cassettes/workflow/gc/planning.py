@@ -104,9 +104,14 @@ def plan(marked: Marked, inventory: Inventory, now: datetime, options: Options) 
     return Plan(inventory, options, now, [judge.step(item) for item in inventory.items])
 
 
-#: Seconds after which what a killed process left is swept. Nobody believes an intent any more by then; of the
-#: rest it is only known that nothing takes that long.
-_STALE = {What.INTENT: leases.STALE, What.LEASE: 86_400.0, What.TEMPORARY: 86_400.0, What.PROBE: 86_400.0}
+#: Seconds after which what a killed process left is swept. Nobody believes an intent or a lease any more by
+#: then; of the rest it is only known that nothing takes that long.
+_STALE = {
+    What.INTENT: leases.STALE["sweep"],
+    What.LEASE: leases.STALE["push"],
+    What.TEMPORARY: 86_400.0,
+    What.PROBE: 86_400.0,
+}
 _LEFT_BY = {
     What.INTENT: "of a garbage collection that was killed",
     What.LEASE: "of a push that was killed",

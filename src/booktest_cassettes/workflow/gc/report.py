@@ -18,26 +18,48 @@ from .places import Place
 from .planning import Action, Plan, Step, Sum, total
 from .sweeping import Swept
 
-#: What is summed up together: a name for machines, words for people, the action, of what.
-_GROUPS: tuple[tuple[str, str, Action, What | None], ...] = (
-    ("reachable", "reachable", Action.KEEP, What.KEEP),
-    ("young", "unreachable, young", Action.KEEP_YOUNG, What.KEEP),
-    ("tombstoned", "tombstoned, waiting", Action.WAIT, What.KEEP),
-    ("to_tombstone", "to tombstone", Action.TOMBSTONE, What.KEEP),
-    ("to_revive", "tombstones to take away", Action.UNTOMBSTONE, None),
-    ("to_delete", "to delete", Action.DELETE, What.KEEP),
-    ("staged", "staged, pending", Action.KEEP, What.STAGED),
-    ("staged_young", "staged, young", Action.KEEP_YOUNG, What.STAGED),
-    ("staged_old", "staged long ago, to delete", Action.SWEEP_STAGED, None),
-    ("left_over", "left over, to delete", Action.SWEEP_LEFT_OVER, None),
-)
+#: What is summed up together: a name for machines, and words for people. Each object is in one of them.
+_GROUPS = {
+    "reachable": "reachable",
+    "young": "unreachable, young",
+    "tombstoned": "tombstoned, waiting",
+    "to_tombstone": "to tombstone",
+    "to_delete": "to delete",
+    "tombstones": "tombstones of these",
+    "to_revive": "tombstones to take away",
+    "staged": "staged, pending",
+    "staged_young": "staged, young",
+    "staged_old": "staged long ago, to delete",
+    "left_over": "left over, to delete",
+    "in_use": "of somebody at work, or killed lately",
+    "foreign": "not ours, left alone",
+}
+_OF_ACTION = {
+    Action.KEEP: "reachable",
+    Action.KEEP_YOUNG: "young",
+    Action.WAIT: "tombstoned",
+    Action.TOMBSTONE: "to_tombstone",
+    Action.UNTOMBSTONE: "to_revive",
+    Action.DELETE: "to_delete",
+    Action.SWEEP_STAGED: "staged_old",
+    Action.SWEEP_LEFT_OVER: "left_over",
+    Action.LEAVE: "in_use",
+}
+_OF_BOTH = {
+    **{(action, What.TOMBSTONE): "tombstones" for action in (Action.WAIT, Action.DELETE, Action.LEAVE)},
+    **{(Action.KEEP_YOUNG, what): "staged_young" for what in (What.STAGED, What.RECORD)},
+    (Action.KEEP, What.STAGED): "staged",
+    (Action.LEAVE, What.FOREIGN): "foreign",
+}
 _SHOWN_NOTES = 10
 
 
 def sums(plan: Plan) -> dict[str, Sum]:
-    """How many objects and bytes of each sort; ``foreign`` is what is not ours."""
-    found = {name: total(plan.of(action, what)) for name, _, action, what in _GROUPS}
-    return {**found, "foreign": total(plan.of(Action.LEAVE, What.FOREIGN))}
+    """How many objects and bytes of each sort; together they are everything."""
+    found: dict[str, list[Step]] = {name: [] for name in _GROUPS}
+    for step in plan.steps:
+        found[_OF_BOTH.get((step.action, step.item.what), _OF_ACTION[step.action])].append(step)
+    return {name: total(steps) for name, steps in found.items()}
 
 
 def lines(collection: Collection, *, executed: bool) -> Iterator[str]:
@@ -61,14 +83,10 @@ def _of_place(plan: Plan) -> Iterator[str]:
     everything = total(plan.steps)
     where = printable(plan.inventory.where)
     yield f"{where}: {count(everything.number, 'object')}, {size(everything.size)}"
-    found = sums(plan)
-    for name, words, action, what in _GROUPS:
-        if found[name].number:
-            rest = _when(plan.of(action, what)) if name == "tombstoned" else ""
-            yield f"  {found[name].number:>9,}  {size(found[name].size):>7}  {words}{rest}"
-    if found["foreign"].number:
-        of = found["foreign"]
-        yield f"  {of.number:>9,}  {size(of.size):>7}  not ours, left alone"
+    for name, of in sums(plan).items():
+        if of.number:
+            rest = _when(plan.of(Action.WAIT, What.KEEP)) if name == "tombstoned" else ""
+            yield f"  {of.number:>9,}  {size(of.size):>7}  {_GROUPS[name]}{rest}"
 
 
 def _when(steps: list[Step]) -> str:
@@ -81,8 +99,11 @@ def _next(collection: Collection) -> str:
     has_work = any(step.action in acts for _, plan in collection.plans for step in plan.steps)
     if not has_work:
         return "nothing to do"
-    large = [plan for _, plan in collection.plans if plan.is_large]
-    really = " --yes-really  (it deletes more than half of what is kept)" if large else ""
+    really = ""
+    if any(plan.is_large for _, plan in collection.plans):
+        really = " --yes-really  (it deletes more than half of what is kept)"
+    elif collection.is_for_nothing:
+        really = " --yes-really  (nothing at all is reachable)"
     return f"nothing was changed; next: booktest-cassettes gc --execute{really}"
 
 
@@ -131,6 +152,10 @@ def swept_lines(place: Place, swept: Swept) -> Iterator[str]:
         _told("took away", Sum(swept.untombstoned), "tombstone"),
     ]
     yield f"{printable(str(place))}: {', '.join(filter(None, done)) or 'nothing to do'}"
+    if swept.tombstoned and swept.due is not None:
+        is_all = not (swept.deleted.number or swept.staged.number or swept.left_over.number)
+        what = "nothing is freed yet: they go" if is_all else "the tombstoned ones go"
+        yield f"  {what} in a run after {_moment(swept.due + 60):%Y-%m-%d %H:%M} UTC"  # it took a moment
     for reason, number in sweeping.reasons(swept.spared).items():
         yield f"  spared {count(number, 'object')}: {printable(reason)}"
 

@@ -8,11 +8,14 @@ their tombstones, then what was said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from ...digest import BlobKey
 from ...errors import CassetteError, RemoteError
 from ...store.names import TOMBSTONES
 from ..transfer import Progress, quiet
@@ -24,9 +27,10 @@ from .places import Place
 from .planning import Action, Plan, Sum
 
 #: Blobs that are looked at again and deleted together; who waits for a sweep waits for so many.
-SLICE = 10_000
+SLICE = 5_000
 _BATCH = 1_000  # S3's limit for one request
 _BATCHES = 4  # at once
+_LOOK = 1.0  # seconds between two looks at the clocks while a batch goes
 
 Remark = Callable[[], Marked]
 
@@ -43,6 +47,8 @@ class Swept:
         Blobs that got a tombstone, and that lost one.
     spared:
         What the plan would have deleted, and why it was not.
+    due:
+        Seconds since the epoch, by the place's clock: the first moment at which what was tombstoned may go.
     error:
         What stopped it; the rest of this was done.
     """
@@ -53,6 +59,7 @@ class Swept:
     tombstoned: int = 0
     untombstoned: int = 0
     spared: list[tuple[Item, str]] = field(default_factory=list)
+    due: float | None = None
     error: CassetteError | None = None
 
     @property
@@ -71,6 +78,7 @@ class Swept:
             "tombstoned": self.tombstoned,
             "untombstoned": self.untombstoned,
             "spared": [{"path": item.path, "why": why} for item, why in self.spared],
+            "due": None if self.due is None else datetime.fromtimestamp(self.due, UTC).isoformat(),
             "error": None if self.error is None else self.error.message,
         }
 
@@ -108,7 +116,7 @@ class _Sweep:
         self.swept = Swept()
         doomed = plan.of(Action.DELETE, What.KEEP) + plan.of(Action.SWEEP_STAGED)
         self.doomed = [step.item for step in doomed]
-        self.tombstones = {
+        self.tombstones: dict[BlobKey | None, Item] = {
             step.item.key: step.item for step in plan.of(Action.DELETE, What.TOMBSTONE) if step.item.key
         }
         self.size = 0  # bytes that are deleted
@@ -125,7 +133,9 @@ class _Sweep:
 
     def _tombstone(self) -> None:
         """First run: it is said of a blob that nothing reaches it."""
-        keys = [step.item.key for step in self.plan.of(Action.TOMBSTONE) if step.item.key is not None]
+        steps = self.plan.of(Action.TOMBSTONE)
+        keys = [step.item.key for step in steps if step.item.key is not None]
+        self.swept.due = max((step.due for step in steps if step.due is not None), default=None)
         for _ in tombstones.put(self.files, keys) if keys else ():
             self.swept.tombstoned += 1
 
@@ -161,15 +171,20 @@ class _Sweep:
         has_unread = any(push.about is None for push in pushes)
         there = self._there(items)
         marked = self.remark()
-        fit = []
+        fit: list[Item] = []
+        back: list[BlobKey] = []
         for item in items:
-            why = self._objection(item, marked, there)
+            key, why = item.key, self._objection(item, marked, there)
             if not why and lease is not None and (has_unread or leases.names([item.path]) & leased):
                 why = "somebody is pushing it"
             if why:
                 self.swept.spared.append((item, why))
+                is_back = key in marked.reasons and key in self.tombstones
+                back += [key] if key is not None and item.what is What.KEEP and is_back else []
             else:
                 fit.append(item)
+        tombstones.lift(self.files, back)  # if nothing reaches it again, both phases begin anew
+        self.swept.untombstoned += len(back)
         return fit
 
     def _there(self, items: Sequence[Item]) -> Mapping[str, tuple[int, float]]:
@@ -198,12 +213,8 @@ class _Sweep:
         batches = (items[start : start + _BATCH] for start in range(0, len(items), _BATCH))
 
         async def delete(medium: Any, batch: Sequence[Item]) -> Sequence[Item]:
-            if lease is not None and not lease.is_good:
-                raise RemoteError(
-                    "this machine stood still, or deleting took too long: others may take it for dead",
-                    hint="run booktest-cassettes gc again",
-                )
-            await medium.delete([item.path for item in batch])
+            work = medium.delete([item.path for item in batch])
+            await (work if lease is None else _while_good(lease, work))
             return batch
 
         for batch in self.files.each(batches, delete, jobs=_BATCHES) if items else ():
@@ -217,6 +228,24 @@ class _Sweep:
         self.size += item.size
         done = self.swept.deleted.number + self.swept.staged.number
         self.progress(done, len(self.doomed), self.size)
+
+
+async def _while_good(lease: Lease, work: Coroutine[Any, Any, None]) -> None:
+    """Do it, and stop in the middle when others may soon take us for dead, by either clock."""
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            if not lease.is_good:
+                raise RemoteError(
+                    "this machine stood still, or deleting took too long: others may take it for dead",
+                    hint="run booktest-cassettes gc again",
+                )
+            await asyncio.wait([task], timeout=_LOOK)
+        task.result()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])
 
 
 def _more(sum_: Sum, item: Item) -> Sum:

@@ -164,11 +164,8 @@ def _counted(number: int, status: Status) -> str:
 def _lines(row: Row, *, dry_run: bool) -> Iterator[Line]:
     where = " + ".join(map(inert, row.paths))
     whose = f" -> {inert(row.test_id)}" if row.test_id and (row.test_id,) != row.paths else ""
-    what = (
-        f" ({', '.join(row.kinds)}: {count(row.interactions, 'interaction')}, {size(row.size)})"
-        if row.kinds
-        else ""
-    )
+    held = f"{count(row.interactions, 'interaction')}, " if row.interactions else ""  # none: variables alone
+    what = f" ({', '.join(row.kinds)}: {held}{size(row.size)})" if row.kinds else ""
     word = f"would be {row.status}" if dry_run and row.status == "taken" else row.status
     yield Line(f"{word}: {where}{whose}{what}", _STYLES.get(row.status, ""))
     if row.why:
