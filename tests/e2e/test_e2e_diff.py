@@ -14,8 +14,6 @@ import pytest
 from dvc_share import init_dvc
 from e2e_workspace import Workspace
 
-NUMBER = 200
-
 
 class _Shop(BaseHTTPRequestHandler):
     """Articles, each with a price that can be changed; every answer has headers of its own."""
@@ -109,11 +107,12 @@ tests/test_shop.py::test_article_57
 """
 
 
-def test_one_changed_field_in_200_tests_is_one_line_in_git_and_that_field_in_the_difference(
-    workspace, shop, tmp_path_factory
+@pytest.mark.parametrize("number", [60, pytest.param(200, marks=pytest.mark.nightly)])
+def test_one_changed_field_in_many_tests_is_one_line_in_git_and_that_field_in_the_difference(
+    workspace, shop, tmp_path_factory, number
 ):
     share = tmp_path_factory.mktemp("share")
-    begun(workspace, shop, NUMBER, share)
+    begun(workspace, shop, number, share)
     shop.prices["57"] = 250
     renewed(workspace, "tests")
     assert done(workspace, "diff") == CHANGED.format(url=shop.url)

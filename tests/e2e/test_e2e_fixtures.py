@@ -26,8 +26,23 @@ TESTS = """
 """
 
 
-@pytest.mark.parametrize("decorated", ["@cassette", ""], ids=["decorated", "plain"])
-@pytest.mark.parametrize("scope", ["module", "package", "session"])
+@pytest.mark.parametrize(
+    ("scope", "decorated"),
+    [
+        pytest.param("module", "@cassette", id="module-decorated"),
+        pytest.param("session", "", id="session-plain"),
+        # The others say the same of what lies between.
+        *(
+            pytest.param(scope, decorated, id=f"{scope}-{name}", marks=pytest.mark.nightly)
+            for scope, decorated, name in (
+                ("module", "", "plain"),
+                ("package", "@cassette", "decorated"),
+                ("package", "", "plain"),
+                ("session", "@cassette", "decorated"),
+            )
+        ),
+    ],
+)
 def test_a_wide_fixture_has_a_snapshot_of_its_own(workspace, api, scope, decorated) -> None:
     workspace.write("test_it.py", TESTS.format(scope=scope, url=api.url, cassette=decorated))
     workspace.record()

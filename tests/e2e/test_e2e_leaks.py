@@ -222,10 +222,22 @@ def test_it():
 """
 
 
-@pytest.mark.parametrize("how", ["atexit", "thread"])
+#: One of each kind; all of them take a minute.
+LATE_EVERY_DAY = [("requests.get(URL)", "thread"), ("socket.create_connection(AWAY)", "atexit")]
+
+
 @pytest.mark.parametrize(
-    "action",
-    ["requests.get(URL)", "httpx.get(URL)", "urllib.request.urlopen(URL)", "socket.create_connection(AWAY)"],
+    ("action", "how"),
+    [
+        pytest.param(action, how, marks=() if (action, how) in LATE_EVERY_DAY else pytest.mark.nightly)
+        for action in (
+            "requests.get(URL)",
+            "httpx.get(URL)",
+            "urllib.request.urlopen(URL)",
+            "socket.create_connection(AWAY)",
+        )
+        for how in ("atexit", "thread")
+    ],
 )
 def test_what_outlives_the_session_is_refused_and_the_process_fails(
     stage: Stage, how: str, action: str

@@ -24,7 +24,7 @@ from booktest_cassettes.workflow import mode_setting, moving
 
 ONE, TWO, THREE = http("one"), http("two"), http("three")
 MODES = ["git", "dvc", "dvc-pointers"]
-QUICK = [("git", "dvc"), ("dvc-pointers", "git")]
+QUICK = [("dvc-pointers", "git")]
 HEADERS = {"git": "git", "dvc": "dvc", "dvc-pointers": "dvc"}
 
 

@@ -184,6 +184,7 @@ def test_an_empty_project_has_nothing_and_is_fine(bench):
         "remote": "",
         "unfetched": 0,
         "unpushed": [],
+        "reclaimable": 0,
         "tests": 0,
         "snapshots": 0,
         "pending": {},
@@ -205,6 +206,7 @@ def test_everything_is_told_in_one_shape(bench):
         "remote": "",
         "unfetched": 0,
         "unpushed": [],
+        "reclaimable": 0,
         "tests": 2,
         "snapshots": 3,
         "pending": {
