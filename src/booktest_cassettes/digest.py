@@ -82,7 +82,7 @@ def short_hash(text: str, length: int = 10) -> str:
 
 
 def sha1_hex(data: bytes) -> str:
-    """40 hex digits that booktest names a request by; nothing here is addressed by them."""
+    """40 hex digits that booktest names a request by, and Git a file; addresses nothing of ours."""
     return hashlib.sha1(data, usedforsecurity=False).hexdigest()
 
 

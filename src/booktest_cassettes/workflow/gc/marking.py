@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from ...config_keys import MANIFEST
-from ...digest import BlobKey, Digest, Kind
+from ...digest import BlobKey, Digest, Kind, sha1_hex
 from ...errors import IntegrityError
 from ...files import read_bytes
 from ...manifest import loads
@@ -201,9 +200,8 @@ _LINE = re.compile(r"^\s*[\"']?(env|func|http|httpx)[\"']?\s*:\s*[\"']?(sha256:[
 def _name(data: bytes, others: Collection[str]) -> str:
     """What Git calls a file in the hash that it uses for others; whatever line ends it has on this disk."""
     text = data.replace(b"\r\n", b"\n")
-    hashed = hashlib.sha256() if len(next(iter(others), "")) == 64 else hashlib.sha1(usedforsecurity=False)
-    hashed.update(b"blob %d\0" % len(text) + text)
-    return hashed.hexdigest()
+    content = b"blob %d\0" % len(text) + text
+    return Digest.of(content).hex if len(next(iter(others), "")) == 64 else sha1_hex(content)
 
 
 def _named(path: Path, data: bytes, *, is_unmerged: bool) -> set[BlobKey]:
