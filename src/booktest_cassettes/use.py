@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from . import under_booktest
 from .decorating import decorate
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .writing import Off
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_H = TypeVar("_H")
 _LEFT_ALONE = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 
@@ -163,7 +164,35 @@ class Run:
         self.judge(error)
 
 
-class Use:
+class Opened(Generic[_H]):
+    """What ``with`` and ``async with`` open, also one inside the other: runs, ended in reverse order."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[Run, ExitStack]] = []
+
+    def __enter__(self) -> _H:
+        raise NotImplementedError
+
+    def _enter(self, run: Run) -> None:
+        self._open.append((run, run.active()))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run, active = self._open.pop()
+        active.close()
+        run.end(error)
+
+    async def __aenter__(self) -> _H:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+
+class Use(Opened["Session | Off | None"]):
     """``cassette(...)``: decorates functions and classes, and works as a context manager."""
 
     def __init__(self, test_id: str | None, arguments: dict[str, Any], caller: str) -> None:
@@ -173,7 +202,7 @@ class Use:
         self.arguments = arguments
         self._options = make_options(arguments)
         self._caller = caller
-        self._open: list[tuple[Run, ExitStack]] = []
+        super().__init__()
 
     def __call__(self, target: _F) -> _F:
         decorated: _F = decorate(target, self)
@@ -181,24 +210,8 @@ class Use:
 
     def __enter__(self) -> Session | Off | None:
         run = self._begin(None, ())
-        active = run.active()
-        self._open.append((run, active))
+        self._enter(run)
         return run.handle
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run, active = self._open.pop()
-        active.close()
-        run.end(error)
-
-    async def __aenter__(self) -> Session | Off | None:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
 
     def _begin(self, function: Callable[..., Any] | None, args: tuple[Any, ...]) -> Run:
         runner = running()

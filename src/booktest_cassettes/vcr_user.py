@@ -10,7 +10,7 @@ import inspect
 import os
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import fields
 from functools import wraps
@@ -24,11 +24,9 @@ from .options import Options, make_options
 from .recording.model import Failure, Interaction
 from .runner import project_at, running
 from .traffic import distinct
-from .use import Run
+from .use import Opened, Run
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from .project import Project
     from .session import Session
 
@@ -110,34 +108,19 @@ class Vcr:
         return ensure
 
 
-class CassetteUse:
+class CassetteUse(Opened["VcrCassette | None"]):
     """What ``use_cassette`` gives: a context manager, sync and async, and a decorator."""
 
     def __init__(self, vcr: Vcr, path: Any, options: dict[str, Any]) -> None:
         self._vcr = vcr
         self._path = path
         self._options = options
-        self._open: list[tuple[Any, ExitStack]] = []
+        super().__init__()
 
     def __enter__(self) -> VcrCassette | None:
         if self._path is None:
             raise TypeError("use_cassette() needs a path, but for decorating a function")
         return self._begin(self._path)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        run, active = self._open.pop()
-        active.close()
-        run.end(error)
-
-    async def __aenter__(self) -> VcrCassette | None:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, trace)
 
     def __call__(self, function: Any) -> Any:
         if inspect.iscoroutinefunction(function):
@@ -187,8 +170,7 @@ class CassetteUse:
         options = make_options(arguments(config, KNOWN, self._vcr.matchers, where="use_cassette()"))
         run = Run(project, test_id, options)
         run.begin()
-        active = run.active()
-        self._open.append((run, active))
+        self._enter(run)
         return VcrCassette(run.session, shown) if run.session else None
 
 

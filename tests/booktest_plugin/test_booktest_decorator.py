@@ -10,8 +10,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
+
+from answering import Answering
 
 from booktest_cassettes.manifest import load
 
@@ -189,20 +191,13 @@ def test_ours(t):
 """
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         says = f"{self.path.partition('?')[0]} {self.server.version}"  # type: ignore[attr-defined]
         body = json.dumps({"says": says}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(body)
 
 
 class Suite:

@@ -12,9 +12,10 @@ import threading
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
+from answering import Answering
 from dvc_share import digest_of, files_below
 from e2e_remotes import Desk
 from e2e_workspace import Done
@@ -78,7 +79,7 @@ _servers = ExitStack()
 atexit.register(_servers.close)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     protocol_version = "HTTP/1.1"
     server: Api
 
@@ -86,14 +87,7 @@ class _Handler(BaseHTTPRequestHandler):
         path = self.path.removeprefix("/")
         self.server.asked.append(path)
         data = json.dumps({"path": path, "is": self.server.answers.get(path, 1)}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(data)
 
 
 class Api(ThreadingHTTPServer):

@@ -7,11 +7,12 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import yaml
+from answering import Answering
 from dvc_share import blob_path, init_dvc
 from e2e_booktest import lines_of
 from e2e_remotes import Desk
@@ -67,21 +68,14 @@ def ticket(name):
 """
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     protocol_version = "HTTP/1.1"
     server: Tickets
 
     def do_GET(self) -> None:
         _, name, _part = self.path.split("/")
         data = f"ticket {name} of run {self.server.run}".encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; charset=utf-8")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(data, "text/plain; charset=utf-8")
 
 
 class Tickets(ThreadingHTTPServer):

@@ -7,15 +7,16 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from answering import Answering
 from dvc_share import init_dvc
 from e2e_workspace import Workspace
 
 
-class _Shop(BaseHTTPRequestHandler):
+class _Shop(Answering):
     """Articles, each with a price that can be changed; every answer has headers of its own."""
 
     protocol_version = "HTTP/1.1"
@@ -30,15 +31,7 @@ class _Shop(BaseHTTPRequestHandler):
             "price": {"net": shop.prices.get(name, 100), "currency": "EUR"},
         }
         data = json.dumps({"item": item, "tags": ["a", "b", name]}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("ETag", f'"{shop.hits}"' if shop.volatile else '"0"')
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(data, ETag=f'"{shop.hits}"' if shop.volatile else '"0"')
 
 
 class Shop:

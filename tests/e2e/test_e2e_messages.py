@@ -14,10 +14,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from answering import Answering
 from e2e_workspace import Done, Workspace
 
 PAGE = Path(__file__).parents[2] / "docs" / "messages.md"
@@ -63,19 +64,12 @@ def commands(name: str) -> list[str]:
 # -- the project -----------------------------------------------------------------------------------------
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     server: _Server
 
     def do_GET(self) -> None:
         data = json.dumps({"name": self.server.name}).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(data)
 
 
 class _Server(ThreadingHTTPServer):

@@ -7,9 +7,10 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 import pytest
+from answering import Answering
 
 TESTS = """
 import os, anthropic, openai
@@ -46,7 +47,7 @@ KEYS = {"OPENAI_API_KEY": "sk-live-openai-0123456789", "ANTHROPIC_API_KEY": "sk-
 DUMMIES = {"ANTHROPIC_API_KEY": "dummy"}
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     server: _Server
 
     def do_POST(self) -> None:
@@ -57,14 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
         data = {"id": "x", "model": "any", "role": "assistant", **message, "choices": [choice]}
         body = json.dumps(data).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *args: object) -> None:
-        pass
+        self.answer(body)
 
 
 class _Server(ThreadingHTTPServer):
